@@ -1,0 +1,131 @@
+/* hf_command: every command as a row of one table, and the data commands as pure functions.
+ *
+ * A data command reads through an hf_view and writes mutations (storage/table/mutation.h) and a RESP
+ * reply; it touches nothing else. So the same function runs on the core that owns the key, on
+ * a coordinator's copy of records from several cores, and in a test. Commands behave as Redis 7
+ * documents them, error texts included.
+ *
+ * Rows without `run` are the session's (engine/shard/session.c): connection, server, transactions.
+ */
+#ifndef HF_COMMAND_COMMAND_H
+#define HF_COMMAND_COMMAND_H
+#include "engine/base/buf.h"
+#include "net/wire/resp.h"
+#include "storage/table/mutation.h"
+
+/* ---- What a command sees ---- */
+typedef struct hf_view hf_view;
+
+/* Sums over the undecided escrow additions of a quantity, and the tightest bounds they were granted under. */
+typedef struct hf_escrow_pending {
+    int64_t plus;  /* sum of positive deltas, >= 0 */
+    int64_t minus; /* sum of the sizes of negative deltas, >= 0 */
+    int64_t min;   /* INT64_MIN: none */
+    int64_t max;   /* INT64_MAX: none */
+} hf_escrow_pending;
+
+typedef bool hf_view_visit(void *context, hf_bytes key, const hf_value *value); /* false: stop */
+
+typedef struct hf_view_ops {
+    /* The key's value as the transaction sees it (own earlier writes included, expired is absent: kind
+     * NONE). Borrowed until the next call. */
+    void (*get)(hf_view *view, hf_bytes key, hf_value *value);
+    void (*pending)(hf_view *view, hf_bytes key, hf_bytes field, hf_escrow_pending *pending);
+    /* Visits the user keys of this view in [start, end) in order (empty end: to the last). */
+    void (*scan)(hf_view *view, hf_bytes start, hf_bytes end, bool reverse, hf_view_visit *visit,
+                 void *context);
+    /* A random user key; kind NONE if there is none. */
+    hf_bytes (*pick)(hf_view *view);
+    uint64_t (*count)(hf_view *view); /* live user keys */
+} hf_view_ops;
+
+struct hf_view {
+    const hf_view_ops *ops;
+    void *context;
+    uint64_t ts;       /* timestamp of the reading; ts / 1,000,000 is "now" in ms for expiry and TTL */
+    uint64_t draw;     /* random bits for HRANDFIELD and such; refreshed for each command */
+    hf_buf *mutations; /* effects: appended; NULL in a read-only transaction */
+    uint8_t proto;     /* 2 or 3 */
+};
+
+/* Keys here are as users write them; the view puts the space byte. The mutations carry HF_SPACE_USER +
+ * key: use hf_command_put() and friends, which do that. */
+enum { HF_SPACE_SYSTEM = 1, HF_SPACE_USER = 2 };
+
+typedef enum hf_ran {
+    HF_RAN_OK,    /* the reply is written (it may be an error reply: others of the EXEC go on) */
+    HF_RAN_ABORT, /* a condition or bound failed: undo the whole transaction; the error reply is written */
+    HF_RAN_WAIT,  /* undecidable until a pending escrow addition ends: run again then; nothing written */
+} hf_ran;
+
+typedef struct hf_call {
+    const hf_bytes *args; /* args[0] is the name */
+    uint32_t argc;
+    hf_buf *reply;
+} hf_call;
+
+typedef hf_ran hf_command_run(hf_view *view, const hf_call *call);
+
+/* ---- The table ---- */
+enum {
+    HF_COMMAND_WRITE = 1,     /* takes its keys exclusively */
+    HF_COMMAND_READ = 2,
+    HF_COMMAND_COMMUTE = 4,   /* HF.ADD: an escrow lock on its key */
+    HF_COMMAND_ALL_KEYS = 8,  /* DBSIZE, KEYS, FLUSHALL...: the whole user space */
+    HF_COMMAND_SPLIT_ARRAY = 16, /* MGET: one part per key, replies put together as an array */
+    HF_COMMAND_SPLIT_SUM = 32,   /* DEL, EXISTS, TOUCH, UNLINK: ... added up */
+    HF_COMMAND_SPLIT_OK = 64,    /* MSET: ... +OK */
+    HF_COMMAND_ADMIN = 128,
+    HF_COMMAND_NO_MULTI = 256,   /* refused inside MULTI, as Redis does */
+    HF_COMMAND_PUBSUB = 512,     /* allowed in a RESP2 subscription */
+    HF_COMMAND_LOADING = 1024,   /* allowed before the node is ready */
+    HF_COMMAND_FAST = 2048,      /* as Redis flags it */
+    HF_COMMAND_NO_AUTH = 4096,
+    HF_COMMAND_INTERNAL = 8192,  /* a part that the gateway makes; unknown to clients */
+    HF_COMMAND_BLOCKING = 16384,
+};
+
+typedef struct hf_command {
+    const char *name; /* lower case; subcommands share their parent's row */
+    uint16_t id;      /* its index in the table: stable within a build */
+    int16_t arity;    /* as Redis: exact, or at least -arity */
+    uint32_t flags;
+    int16_t key_first, key_last, key_step; /* as Redis' COMMAND INFO; 0: no keys */
+    hf_command_run *run;
+    const char *part;    /* SPLIT_*: the name of the command that does one key ("get" forms) */
+    const char *group;   /* string, hash, generic, bitmap, connection, server, transactions, pubsub, holdfast */
+    const char *since;
+    const char *summary; /* for COMMAND DOCS and redis-cli's hints */
+    const char *syntax;  /* the arguments, as redis-cli shows them */
+} hf_command;
+
+const hf_command *hf_command_find(hf_bytes name); /* any case; NULL: unknown. O(1). */
+const hf_command *hf_command_at(uint16_t id);     /* NULL past the end */
+/* The arguments that are keys: first index, count, step; false if argc does not fit the arity. */
+bool hf_command_keys(const hf_command *command, uint32_t argc, uint32_t *first, uint32_t *count,
+                     uint32_t *step);
+
+/* "ERR unknown command 'foo', with args beginning with: 'a' 'b' ", "ERR wrong number of arguments for
+ * 'get' command": Redis' exact words. */
+void hf_command_unknown(hf_buf *reply, const hf_bytes *args, uint32_t argc);
+void hf_command_bad_arity(hf_buf *reply, const hf_command *command);
+
+/* For the implementations of commands. */
+void hf_command_put(hf_view *view, hf_bytes key, const hf_value *value);
+void hf_command_delete(hf_view *view, hf_bytes key);
+void hf_command_fields(hf_view *view, hf_bytes key, const hf_field *changes, uint32_t count);
+void hf_command_expire(hf_view *view, hf_bytes key, uint64_t expire_ms);
+void hf_command_add(hf_view *view, hf_bytes key, hf_bytes field, int64_t delta);
+
+/* ---- Conditions: of EXEC (Valkey's form), HF.TXN, and WATCH ---- */
+typedef enum hf_compare {
+    HF_COMPARE_EQ, HF_COMPARE_NE, HF_COMPARE_LT, HF_COMPARE_LE, HF_COMPARE_GT, HF_COMPARE_GE,
+    HF_COMPARE_EXISTS, HF_COMPARE_ABSENT,
+} hf_compare;
+/* "=", "==", "eq", "!=", "ne", "<", "<=", ">", ">=", "exists", "absent"; false: unknown. */
+bool hf_compare_parse(hf_bytes text, hf_compare *compare);
+/* Ordering compares as integers when both sides are, else as byte strings; an absent key fails all but NE
+ * and ABSENT. A record is compared by HF_COMPARE_EXISTS/ABSENT only (else false). */
+bool hf_compare_holds(hf_view *view, hf_bytes key, hf_compare compare, hf_bytes operand);
+
+#endif

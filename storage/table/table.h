@@ -1,0 +1,121 @@
+/* hf_table: the versions of all keys of one core, in memory: by hash for points, ordered for ranges.
+ *
+ * Keys are byte strings (1 to HF_KEY_SIZE_MAX + 1 bytes: the engine puts a space byte first). Each key has
+ * a chain of immutable versions, newest first, each with the hybrid timestamp it was committed at (ts)
+ * and the log position it depends on (lsn: a reply that shows the version waits until the log is
+ * durable up to there). ts grows along the chain; equal ts of one transaction replace each other.
+ *
+ * Retention: reads at a timestamp are exact for every ts at or above hf_table_floor(). To keep hot keys
+ * from piling up versions, a superseded version [ts1, ts2) is dropped at once when no boundary lies
+ * in it: boundaries are the multiples of tick_ns, and the pins. So a reader at a boundary (or a pin)
+ * sees exactly the state of that timestamp; hf_table_boundary() rounds down to one.
+ *
+ * Escrow: hf_table_fold() adds to a counter at a timestamp that may lie below newer folds of the same
+ * counter: it is put in its place and added to all newer versions.
+ *
+ * Read path: hf_table_want() starts fetching a key (a prefetch now; an asynchronous read when tables
+ * outgrow memory), and answers whether it is at hand; hf_table_get() then never waits.
+ *
+ * Ownership:  everything in the heap given at open. Values got are borrowed until the next change.
+ * Cost:       get: one hash probe (1-3 lines). put: O(1) amortised, plus O(log n) for a new key. No
+ *             rehash spike: the hash grows one segment at a time.
+ * Threads:    one core only.
+ */
+#ifndef HF_TABLE_TABLE_H
+#define HF_TABLE_TABLE_H
+#include "engine/base/heap.h"
+#include "storage/table/value.h"
+
+typedef struct hf_table hf_table;
+
+#define HF_TS_MAX UINT64_MAX /* reads the newest version */
+
+typedef struct hf_table_config {
+    uint64_t hash_seed; /* same seed, same layout: set from the node's data directory */
+    uint64_t tick_ns;   /* e.g. 1,000,000: the grain of timestamps that can be read back */
+} hf_table_config;
+
+typedef struct hf_got {
+    hf_value value; /* kind NONE: absent or deleted; expiry is NOT applied here */
+    uint64_t ts;    /* of the version (also of a tombstone); 0: no version is known */
+    uint64_t lsn;
+} hf_got;
+
+HF_MUST_USE hf_table *hf_table_open(hf_heap *heap, const hf_table_config *config); /* NULL: no memory */
+uint64_t hf_table_hash(const hf_table *table, hf_bytes key);
+
+/* Starts fetching; true when get() will find everything in memory (always, today). */
+bool hf_table_want(hf_table *table, hf_bytes key, uint64_t hash);
+/* The newest version with ts <= `ts`. */
+hf_got hf_table_get(const hf_table *table, hf_bytes key, uint64_t ts);
+
+/* Whether `bytes` of changes can be put now without running out of memory. A change that was logged must
+ * not fail, so this is asked before the log is. */
+bool hf_table_admits(const hf_table *table, uint64_t bytes);
+/* A new version; kind NONE is a tombstone (nothing is kept when the key has no version). `value` is copied. */
+void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn);
+/* Adds `delta` to the integer (field empty) or to the record field (a decimal text) at `ts`. A missing
+ * key or field counts as 0 and is made. The caller has proved that nothing overflows and the kind fits. */
+void hf_table_fold(hf_table *table, hf_bytes key, hf_bytes field, int64_t delta, uint64_t ts,
+                   uint64_t lsn);
+
+/* ---- Order ---- */
+typedef struct hf_cursor {
+    hf_bytes key; /* of the current entry, borrowed until the table changes */
+    void *at;     /* inside */
+    uint32_t slot;
+} hf_cursor;
+/* The first key >= `key`; false at the end. Cursors are void after any put/fold/collect: seek again. */
+bool hf_table_seek(const hf_table *table, hf_bytes key, hf_cursor *cursor);
+/* The last key < `key`; false when there is none. An empty `key` means past the end. */
+bool hf_table_seek_before(const hf_table *table, hf_bytes key, hf_cursor *cursor);
+bool hf_table_next(const hf_table *table, hf_cursor *cursor);
+bool hf_table_prev(const hf_table *table, hf_cursor *cursor);
+/* The cursor's version at `ts` (kind NONE: not there at that time). */
+hf_got hf_table_at(const hf_table *table, const hf_cursor *cursor, uint64_t ts);
+/* An entry picked by the random number `draw`; false when the table is empty. */
+bool hf_table_pick(const hf_table *table, uint64_t draw, hf_cursor *cursor);
+
+/* ---- Retention and collection ---- */
+uint64_t hf_table_boundary(const hf_table *table, uint64_t ts); /* the newest boundary <= ts */
+void hf_table_pin(hf_table *table, uint64_t ts);   /* `ts` stays exactly readable until unpin */
+void hf_table_unpin(hf_table *table, uint64_t ts); /* pins count */
+/* Raises the floor and frees up to `budget` superseded versions and old tombstones; answers how many
+ * remain to be freed below the floor. The floor never passes a pin. */
+uint64_t hf_table_collect(hf_table *table, uint64_t floor, uint32_t budget);
+uint64_t hf_table_floor(const hf_table *table);
+
+/* ---- Expiry: the keys whose newest version has an expiry, soonest first ---- */
+/* The key that expires soonest, if its expiry is at or before `ts`; the caller deletes it (logged). */
+bool hf_table_expiring(const hf_table *table, uint64_t ts, hf_bytes *key, uint64_t *expire_ms);
+/* The soonest expiry of all, 0 for none. */
+uint64_t hf_table_next_expiry_ms(const hf_table *table);
+
+/* ---- Checkpoints: what changed since the last one ---- */
+/* Starts an incremental pass as of `ts` (pinned until end): all keys with a version in (last pass, ts].
+ * `whole` makes the pass carry every key instead. */
+void hf_table_pass_begin(hf_table *table, uint64_t ts, bool whole);
+/* The next key of the pass with its version as of the pass's ts (kind NONE: a deletion; never in a whole
+ * pass). False when it is through. Changes of the table between the calls are allowed. */
+bool hf_table_pass_next(hf_table *table, hf_bytes *key, hf_got *got);
+/* Ends the pass; not `kept`: it failed, and its keys stay due for the next one. */
+void hf_table_pass_end(hf_table *table, bool kept);
+uint64_t hf_table_due_bytes(const hf_table *table); /* estimate of what the next pass will write */
+
+/* Removes every version of the keys in [start, end) (the range moved away); empty end: to the last.
+ * Frees up to `budget` keys a call; true when none is left. */
+bool hf_table_drop(hf_table *table, hf_bytes start, hf_bytes end, uint32_t budget);
+
+typedef struct hf_table_stats {
+    uint64_t keys;       /* with a newest version that is no tombstone */
+    uint64_t tombstones; /* keys whose newest version is one */
+    uint64_t versions;
+    uint64_t bytes; /* of keys and newest values */
+} hf_table_stats;
+hf_table_stats hf_table_stats_get(const hf_table *table);
+/* Keys in [start, end) whose newest version is no tombstone, at most `limit` visited. */
+uint64_t hf_table_count(const hf_table *table, hf_bytes start, hf_bytes end);
+/* Walks everything and asserts the invariants: tests and simulator. */
+void hf_table_check(const hf_table *table);
+
+#endif
