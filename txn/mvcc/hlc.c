@@ -1,0 +1,6 @@
+#include "txn/mvcc/hlc.h"
+
+bool hf_hlc_poisoned(uint64_t ts, uint64_t wall_ns, uint64_t bound_ns)
+{
+    return ts > wall_ns && ts - wall_ns > 2 * bound_ns;
+}

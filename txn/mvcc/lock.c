@@ -1,0 +1,722 @@
+#include "txn/mvcc/lock.h"
+#include "engine/base/assert.h"
+
+enum { LOCK_BUCKETS_LEAST = 256 };
+
+struct hf_lock_hold {
+    hf_lock *lock;
+    hf_lock_txn *txn;
+    hf_lock_hold *txn_next;    /* the transaction's list */
+    hf_lock_hold *next, *prev; /* the lock's list */
+    hf_lock_mode mode;
+};
+
+/* A key's lock, or a range's: the latter stands in table->ranges instead of a bucket. */
+struct hf_lock {
+    hf_lock *next; /* bucket chain, or list of ranges */
+    uint64_t hash;
+    hf_lock_hold *holders;
+    hf_lock_waiter *first, *last; /* oldest first */
+    hf_lock_escrow *escrows;
+    hf_age wanted_age; /* ranges: of the request that wants it */
+    uint32_t counts[HF_LOCK_MODES];
+    uint32_t ready;    /* waiters made ready that have not run yet: keeps the entry */
+    hf_lock_mode mode; /* ranges */
+    bool is_range;
+    bool wanted; /* ranges: asked for, not held */
+    uint32_t key_size;
+    uint32_t end_size; /* ranges: the end follows the start; 0: to the last key */
+    uint8_t key[];
+};
+
+struct hf_lock_table {
+    hf_heap *heap;
+    hf_lock **buckets;
+    uint32_t bucket_count;
+    uint32_t lock_count; /* in buckets */
+    hf_lock *ranges;     /* in order of making */
+    uint32_t range_count;
+    uint64_t hold_count;
+    uint64_t waiter_count;
+    hf_lock_waiter *ready_first, *ready_last;
+    hf_lock *running; /* where the waiter handed out last had waited */
+};
+
+static bool modes_conflict(hf_lock_mode a, hf_lock_mode b)
+{
+    return !(a == b && a != HF_LOCK_X);
+}
+
+hf_lock_table *hf_lock_table_open(hf_heap *heap)
+{
+    hf_lock_table *table = hf_heap_take(heap, sizeof *table);
+    if (table == NULL) {
+        return NULL;
+    }
+    *table = (hf_lock_table){ .heap = heap, .bucket_count = LOCK_BUCKETS_LEAST };
+    size_t size = sizeof *table->buckets * LOCK_BUCKETS_LEAST;
+    table->buckets = hf_heap_take(heap, size);
+    if (table->buckets == NULL) {
+        hf_heap_give(heap, table);
+        return NULL;
+    }
+    memset(table->buckets, 0, size);
+    return table;
+}
+
+bool hf_lock_table_idle(const hf_lock_table *table)
+{
+    return table->lock_count == 0 && table->ranges == NULL;
+}
+
+static hf_bytes lock_start(const hf_lock *lock)
+{
+    return hf_bytes_of(lock->key, lock->key_size);
+}
+
+static hf_bytes lock_end(const hf_lock *lock)
+{
+    return hf_bytes_of(lock->key + lock->key_size, lock->end_size);
+}
+
+static bool in_range(hf_bytes key, hf_bytes start, hf_bytes end)
+{
+    return hf_bytes_compare(key, start) >= 0 && (end.size == 0 || hf_bytes_compare(key, end) < 0);
+}
+
+static bool ranges_meet(hf_bytes a_start, hf_bytes a_end, hf_bytes b_start, hf_bytes b_end)
+{
+    return (b_end.size == 0 || hf_bytes_compare(a_start, b_end) < 0) &&
+           (a_end.size == 0 || hf_bytes_compare(b_start, a_end) < 0);
+}
+
+static hf_lock *find(const hf_lock_table *table, hf_bytes key, uint64_t hash)
+{
+    hf_lock *lock = table->buckets[hash & (table->bucket_count - 1)];
+    while (lock != NULL && !(lock->hash == hash && hf_bytes_equal(lock_start(lock), key))) {
+        lock = lock->next;
+    }
+    return lock;
+}
+
+/* Doubles the buckets; without memory the chains only get longer. */
+static void grow(hf_lock_table *table)
+{
+    uint32_t count = table->bucket_count * 2;
+    hf_lock **buckets = hf_heap_take(table->heap, sizeof *buckets * count);
+    if (buckets == NULL) {
+        return;
+    }
+    memset(buckets, 0, sizeof *buckets * count);
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        hf_lock *lock = table->buckets[i];
+        while (lock != NULL) {
+            hf_lock *next = lock->next;
+            lock->next = buckets[lock->hash & (count - 1)];
+            buckets[lock->hash & (count - 1)] = lock;
+            lock = next;
+        }
+    }
+    hf_heap_give(table->heap, table->buckets);
+    table->buckets = buckets;
+    table->bucket_count = count;
+}
+
+static hf_lock *make(hf_lock_table *table, hf_bytes key, hf_bytes end, bool is_range)
+{
+    hf_lock *lock = hf_heap_take(table->heap, sizeof *lock + key.size + end.size);
+    if (lock == NULL) {
+        return NULL;
+    }
+    *lock = (hf_lock){ .is_range = is_range, .key_size = key.size, .end_size = end.size };
+    if (key.size != 0) {
+        memcpy(lock->key, key.data, key.size);
+    }
+    if (end.size != 0) {
+        memcpy(lock->key + key.size, end.data, end.size);
+    }
+    return lock;
+}
+
+static hf_lock *find_or_make(hf_lock_table *table, hf_bytes key, uint64_t hash)
+{
+    hf_lock *lock = find(table, key, hash);
+    if (lock != NULL) {
+        return lock;
+    }
+    if (table->lock_count >= table->bucket_count) {
+        grow(table);
+    }
+    lock = make(table, key, hf_bytes_of(NULL, 0), false);
+    if (lock == NULL) {
+        return NULL;
+    }
+    hf_lock **bucket = &table->buckets[hash & (table->bucket_count - 1)];
+    lock->hash = hash;
+    lock->next = *bucket;
+    *bucket = lock;
+    table->lock_count++;
+    return lock;
+}
+
+static hf_lock *make_range(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_lock_mode mode)
+{
+    hf_lock *lock = make(table, start, end, true);
+    if (lock != NULL) {
+        lock->mode = mode;
+        hf_lock **tail = &table->ranges;
+        while (*tail != NULL) {
+            tail = &(*tail)->next;
+        }
+        *tail = lock;
+        table->range_count++;
+    }
+    return lock;
+}
+
+static void unlink_from(hf_lock **list, hf_lock *lock)
+{
+    while (*list != lock) {
+        HF_ASSERT(*list != NULL);
+        list = &(*list)->next;
+    }
+    *list = lock->next;
+}
+
+/* Frees the entry when nobody holds, wants or waits. */
+static void drop_if_unused(hf_lock_table *table, hf_lock *lock)
+{
+    if (lock->holders != NULL || lock->first != NULL || lock->wanted || lock->ready != 0) {
+        return;
+    }
+    HF_ASSERT(lock->escrows == NULL);
+    if (lock->is_range) {
+        unlink_from(&table->ranges, lock);
+        table->range_count--;
+    } else {
+        unlink_from(&table->buckets[lock->hash & (table->bucket_count - 1)], lock);
+        table->lock_count--;
+    }
+    hf_heap_give(table->heap, lock);
+}
+
+/* A holder, other than `self`, that conflicts. */
+static bool held_against(const hf_lock *lock, hf_lock_mode mode, const hf_lock_txn *self)
+{
+    uint32_t conflicting = 0;
+    for (hf_lock_mode m = HF_LOCK_S; m < HF_LOCK_MODES; m++) {
+        conflicting += modes_conflict(m, mode) ? lock->counts[m] : 0;
+    }
+    if (conflicting == 0) {
+        return false;
+    }
+    if (self == NULL || conflicting > 1) {
+        return true;
+    }
+    for (const hf_lock_hold *hold = self->holds; hold != NULL; hold = hold->txn_next) {
+        if (hold->lock == lock && modes_conflict(hold->mode, mode)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool older_waits(const hf_lock *lock, hf_lock_mode mode, hf_age age)
+{
+    for (const hf_lock_waiter *w = lock->first; w != NULL && hf_age_older(w->age, age);
+         w = w->next) {
+        if (modes_conflict(w->mode, mode)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool holds_any(const hf_lock *lock, const hf_lock_txn *self)
+{
+    for (const hf_lock_hold *hold = self == NULL ? NULL : self->holds; hold != NULL;
+         hold = hold->txn_next) {
+        if (hold->lock == lock) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A range lock in the way of [start, end) (a key: end == start, point). */
+static hf_lock *range_against(const hf_lock_table *table, hf_bytes start, hf_bytes end, bool point,
+                              hf_lock_mode mode, hf_age age, const hf_lock_txn *self)
+{
+    for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
+        bool meets = point ? in_range(start, lock_start(range), lock_end(range))
+                           : ranges_meet(start, end, lock_start(range), lock_end(range));
+        if (!meets || !modes_conflict(range->mode, mode)) {
+            continue;
+        }
+        if (range->wanted ? hf_age_older(range->wanted_age, age)
+                          : held_against(range, mode, self)) {
+            return range;
+        }
+    }
+    return NULL;
+}
+
+bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode, hf_age age,
+                  const hf_lock_txn *self, hf_lock **at)
+{
+    if (table->ranges != NULL) {
+        *at = range_against(table, key, key, true, mode, age, self);
+        if (*at != NULL) {
+            return false;
+        }
+    }
+    hf_lock *lock = find(table, key, hash);
+    if (lock == NULL) {
+        return true;
+    }
+    *at = lock;
+    if (held_against(lock, mode, self)) {
+        return false;
+    }
+    /* Whoever already holds the key does not queue behind those who wait for it. */
+    return holds_any(lock, self) || !older_waits(lock, mode, age);
+}
+
+static bool undecided_below(const hf_lock *lock, uint64_t ts)
+{
+    if (lock->counts[HF_LOCK_X] == 0 && lock->counts[HF_LOCK_E] == 0) {
+        return false;
+    }
+    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
+        if (hold->mode != HF_LOCK_S && hold->txn->prepared && hold->txn->pts <= ts) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hf_lock_free_at(hf_lock_table *table, hf_bytes key, uint64_t hash, uint64_t ts, hf_lock **at)
+{
+    for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
+        if (in_range(key, lock_start(range), lock_end(range)) && undecided_below(range, ts)) {
+            *at = range;
+            return false;
+        }
+    }
+    *at = find(table, key, hash);
+    return *at == NULL || !undecided_below(*at, ts);
+}
+
+bool hf_lock_range_free_at(hf_lock_table *table, hf_bytes start, hf_bytes end, uint64_t ts,
+                           hf_lock **at)
+{
+    for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
+        if (ranges_meet(start, end, lock_start(range), lock_end(range)) &&
+            undecided_below(range, ts)) {
+            *at = range;
+            return false;
+        }
+    }
+    if (table->lock_count == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            if (in_range(lock_start(lock), start, end) && undecided_below(lock, ts)) {
+                *at = lock;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool hf_lock_range_free(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_lock_mode mode,
+                        hf_age age, const hf_lock_txn *self, hf_lock **at)
+{
+    *at = range_against(table, start, end, false, mode, age, self);
+    if (*at != NULL) {
+        return false;
+    }
+    if (table->lock_count == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            if (in_range(lock_start(lock), start, end) && held_against(lock, mode, self)) {
+                *at = lock;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- Holding ---- */
+
+static bool hold_add(hf_lock_table *table, hf_lock *lock, hf_lock_mode mode, hf_lock_txn *txn)
+{
+    hf_lock_hold *hold = hf_heap_take(table->heap, sizeof *hold);
+    if (hold == NULL) {
+        return false;
+    }
+    *hold = (hf_lock_hold){
+        .lock = lock, .txn = txn, .txn_next = txn->holds, .next = lock->holders, .mode = mode
+    };
+    if (lock->holders != NULL) {
+        lock->holders->prev = hold;
+    }
+    lock->holders = hold;
+    txn->holds = hold;
+    lock->counts[mode]++;
+    table->hold_count++;
+    return true;
+}
+
+bool hf_lock_take(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
+                  hf_lock_txn *txn)
+{
+    hf_lock *lock = find_or_make(table, key, hash);
+    if (lock == NULL) {
+        return false;
+    }
+    if (lock->holders != NULL) {
+        for (hf_lock_hold *hold = txn->holds; hold != NULL; hold = hold->txn_next) {
+            if (hold->lock == lock) {
+                /* S and E together are as strong as X. */
+                hf_lock_mode both = hold->mode == mode ? mode : HF_LOCK_X;
+                lock->counts[hold->mode]--;
+                lock->counts[both]++;
+                hold->mode = both;
+                return true;
+            }
+        }
+    }
+    if (!hold_add(table, lock, mode, txn)) {
+        drop_if_unused(table, lock);
+        return false;
+    }
+    return true;
+}
+
+bool hf_lock_take_range(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_lock_mode mode,
+                        hf_lock_txn *txn)
+{
+    hf_lock *lock = make_range(table, start, end, mode);
+    if (lock == NULL) {
+        return false;
+    }
+    if (!hold_add(table, lock, mode, txn)) {
+        drop_if_unused(table, lock);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Waiting ---- */
+
+static void waiters_remove(hf_lock *lock, hf_lock_waiter *waiter)
+{
+    if (waiter->prev != NULL) {
+        waiter->prev->next = waiter->next;
+    } else {
+        lock->first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->prev = waiter->prev;
+    } else {
+        lock->last = waiter->prev;
+    }
+    waiter->lock = NULL;
+    waiter->next = waiter->prev = NULL;
+}
+
+static void make_ready(hf_lock_table *table, hf_lock *lock, hf_lock_waiter *waiter)
+{
+    waiters_remove(lock, waiter);
+    table->waiter_count--;
+    lock->ready++;
+    waiter->lock = lock;
+    waiter->prev = table->ready_last;
+    if (table->ready_last != NULL) {
+        table->ready_last->next = waiter;
+    } else {
+        table->ready_first = waiter;
+    }
+    table->ready_last = waiter;
+}
+
+/* When no holder stands in the way of the oldest waiter, it may ask again, and with it all that
+ * follow in the same shareable mode. */
+static void wake(hf_lock_table *table, hf_lock *lock)
+{
+    if (lock->first == NULL || lock->wanted ||
+        held_against(lock, lock->first->mode, lock->first->self)) {
+        return;
+    }
+    hf_lock_mode mode = lock->first->mode;
+    do {
+        make_ready(table, lock, lock->first);
+    } while (lock->first != NULL &&
+             (lock->is_range || (mode != HF_LOCK_X && lock->first->mode == mode)));
+}
+
+void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_lock_mode mode,
+                  hf_age age, const hf_lock_txn *self)
+{
+    HF_PRE(waiter->lock == NULL);
+    waiter->lock = at;
+    waiter->self = self;
+    waiter->mode = mode;
+    waiter->age = age;
+    hf_lock_waiter *after = at->last;
+    while (after != NULL && hf_age_older(age, after->age)) {
+        after = after->prev;
+    }
+    waiter->prev = after;
+    waiter->next = after == NULL ? at->first : after->next;
+    if (waiter->next != NULL) {
+        waiter->next->prev = waiter;
+    } else {
+        at->last = waiter;
+    }
+    if (after != NULL) {
+        after->next = waiter;
+    } else {
+        at->first = waiter;
+    }
+    table->waiter_count++;
+}
+
+void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter)
+{
+    hf_lock *lock = waiter->lock;
+    HF_PRE(lock != NULL);
+    waiters_remove(lock, waiter);
+    table->waiter_count--;
+    /* Those behind may have waited for this one only. */
+    wake(table, lock);
+    drop_if_unused(table, lock);
+}
+
+hf_lock_waiter *hf_lock_ready(hf_lock_table *table)
+{
+    if (table->running != NULL) {
+        hf_lock *ran = table->running;
+        table->running = NULL;
+        ran->ready--;
+        wake(table, ran);
+        drop_if_unused(table, ran);
+    }
+    hf_lock_waiter *waiter = table->ready_first;
+    if (waiter != NULL) {
+        table->ready_first = waiter->next;
+        if (waiter->next != NULL) {
+            waiter->next->prev = NULL;
+        } else {
+            table->ready_last = NULL;
+        }
+        table->running = waiter->lock;
+        waiter->lock = NULL;
+        waiter->next = waiter->prev = NULL;
+    }
+    return waiter;
+}
+
+void hf_lock_release(hf_lock_table *table, hf_lock_txn *txn)
+{
+    while (txn->holds != NULL) {
+        hf_lock_hold *hold = txn->holds;
+        hf_lock *lock = hold->lock;
+        txn->holds = hold->txn_next;
+        if (hold->prev != NULL) {
+            hold->prev->next = hold->next;
+        } else {
+            lock->holders = hold->next;
+        }
+        if (hold->next != NULL) {
+            hold->next->prev = hold->prev;
+        }
+        lock->counts[hold->mode]--;
+        table->hold_count--;
+        hf_heap_give(table->heap, hold);
+        wake(table, lock);
+        drop_if_unused(table, lock);
+    }
+}
+
+hf_lock *hf_lock_want_range(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_lock_mode mode,
+                            hf_age age)
+{
+    hf_lock *lock = make_range(table, start, end, mode);
+    if (lock != NULL) {
+        lock->wanted = true;
+        lock->wanted_age = age;
+    }
+    return lock;
+}
+
+void hf_lock_unwant(hf_lock_table *table, hf_lock *wanted)
+{
+    HF_PRE(wanted->wanted);
+    wanted->wanted = false;
+    wake(table, wanted);
+    drop_if_unused(table, wanted);
+}
+
+void hf_lock_holders(hf_lock *at, hf_lock_visit *visit, void *context)
+{
+    for (hf_lock_hold *hold = at->holders; hold != NULL; hold = hold->next) {
+        visit(context, hold->txn);
+    }
+}
+
+/* ---- Escrow ---- */
+
+static hf_lock_escrow *escrow_of(const hf_lock *lock, hf_bytes field)
+{
+    hf_lock_escrow *escrow = lock->escrows;
+    while (escrow != NULL &&
+           !hf_bytes_equal(hf_bytes_of(escrow->field, escrow->field_size), field)) {
+        escrow = escrow->next;
+    }
+    return escrow;
+}
+
+const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, uint64_t hash,
+                                          hf_bytes field)
+{
+    const hf_lock *lock = find(table, key, hash);
+    return lock == NULL ? NULL : escrow_of(lock, field);
+}
+
+bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
+                        int64_t delta, int64_t min, int64_t max)
+{
+    hf_lock *lock = find(table, key, hash);
+    HF_ASSERT(lock != NULL);
+    hf_lock_escrow *escrow = escrow_of(lock, field);
+    if (escrow == NULL) {
+        escrow = hf_heap_take(table->heap, sizeof *escrow + field.size);
+        if (escrow == NULL) {
+            return false;
+        }
+        *escrow = (hf_lock_escrow){
+            .next = lock->escrows, .min = INT64_MIN, .max = INT64_MAX, .field_size = field.size
+        };
+        if (field.size != 0) {
+            memcpy(escrow->field, field.data, field.size);
+        }
+        lock->escrows = escrow;
+    }
+    escrow->count++;
+    /* The command proved that neither sum overflows together with the value. */
+    if (delta >= 0) {
+        escrow->plus += delta;
+    } else {
+        escrow->minus += -delta;
+    }
+    escrow->min = min > escrow->min ? min : escrow->min;
+    escrow->max = max < escrow->max ? max : escrow->max;
+    return true;
+}
+
+void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
+                           int64_t delta)
+{
+    hf_lock *lock = find(table, key, hash);
+    HF_ASSERT(lock != NULL);
+    hf_lock_escrow *escrow = escrow_of(lock, field);
+    HF_ASSERT(escrow != NULL && escrow->count > 0);
+    if (delta >= 0) {
+        escrow->plus -= delta;
+    } else {
+        escrow->minus -= -delta;
+    }
+    HF_ASSERT(escrow->plus >= 0 && escrow->minus >= 0);
+    escrow->count--;
+    if (escrow->count == 0) {
+        hf_lock_escrow **at = &lock->escrows;
+        while (*at != escrow) {
+            at = &(*at)->next;
+        }
+        *at = escrow->next;
+        hf_heap_give(table->heap, escrow);
+    }
+}
+
+/* ---- For operators and tests ---- */
+
+static uint32_t waiters_of(const hf_lock *lock)
+{
+    uint32_t count = 0;
+    for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
+        count++;
+    }
+    return count;
+}
+
+static void show_lock(const hf_lock *lock, hf_lock_show *show, void *context)
+{
+    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
+        show(context, lock_start(lock), lock_end(lock), lock->is_range, hold->mode, hold->txn,
+             waiters_of(lock));
+    }
+}
+
+void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *context)
+{
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (const hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            show_lock(lock, show, context);
+        }
+    }
+    for (const hf_lock *lock = table->ranges; lock != NULL; lock = lock->next) {
+        show_lock(lock, show, context);
+    }
+}
+
+hf_lock_stats hf_lock_stats_get(const hf_lock_table *table)
+{
+    return (hf_lock_stats){ .locks = table->lock_count,
+                            .holds = table->hold_count,
+                            .waiters = table->waiter_count,
+                            .ranges = table->range_count };
+}
+
+static uint64_t check_lock(const hf_lock *lock)
+{
+    uint32_t counts[HF_LOCK_MODES] = { 0 };
+    uint64_t holds = 0;
+    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
+        HF_ASSERT(hold->lock == lock);
+        counts[hold->mode]++;
+        holds++;
+    }
+    HF_ASSERT(memcmp(counts, lock->counts, sizeof counts) == 0);
+    HF_ASSERT(counts[HF_LOCK_X] == 0 || holds == 1);
+    HF_ASSERT(counts[HF_LOCK_S] == 0 || counts[HF_LOCK_E] == 0);
+    for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
+        HF_ASSERT(w->lock == lock);
+        HF_ASSERT(w->next == NULL || !hf_age_older(w->next->age, w->age));
+    }
+    HF_ASSERT(lock->holders != NULL || lock->first != NULL || lock->wanted || lock->ready != 0);
+    return holds;
+}
+
+void hf_lock_table_check(const hf_lock_table *table)
+{
+    uint64_t holds = 0;
+    uint64_t locks = 0;
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (const hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            HF_ASSERT((lock->hash & (table->bucket_count - 1)) == i);
+            holds += check_lock(lock);
+            locks++;
+        }
+    }
+    for (const hf_lock *lock = table->ranges; lock != NULL; lock = lock->next) {
+        holds += check_lock(lock);
+    }
+    HF_ASSERT(holds == table->hold_count && locks == table->lock_count);
+}

@@ -1,0 +1,43 @@
+#include "txn/twopc/coordinator.h"
+#include "engine/base/assert.h"
+
+void hf_coordinator_begin(hf_coordinator *coordinator, hf_attempt attempt,
+                          hf_shard_set participants)
+{
+    HF_PRE(participants != 0);
+    *coordinator = (hf_coordinator){ .attempt = attempt,
+                                     .participants = participants,
+                                     .state = HF_COORDINATOR_PREPARING };
+}
+
+bool hf_coordinator_prepared(hf_coordinator *coordinator, uint16_t shard, uint64_t pts)
+{
+    HF_PRE((coordinator->participants & hf_shard_bit(shard)) != 0);
+    if (coordinator->state != HF_COORDINATOR_PREPARING ||
+        (coordinator->prepared & hf_shard_bit(shard)) != 0) {
+        return false;
+    }
+    coordinator->prepared |= hf_shard_bit(shard);
+    if (pts > coordinator->commit_ts) {
+        coordinator->commit_ts = pts;
+    }
+    if (coordinator->prepared != coordinator->participants) {
+        return false;
+    }
+    HF_POST(coordinator->commit_ts != 0);
+    coordinator->state = HF_COORDINATOR_COMMITTED;
+    return true;
+}
+
+bool hf_coordinator_refused(hf_coordinator *coordinator, uint16_t shard)
+{
+    HF_PRE((coordinator->participants & hf_shard_bit(shard)) != 0);
+    if (coordinator->state != HF_COORDINATOR_PREPARING) {
+        /* A participant that prepared never refuses afterwards (I1). */
+        HF_ASSERT(coordinator->state != HF_COORDINATOR_COMMITTED);
+        return false;
+    }
+    HF_ASSERT((coordinator->prepared & hf_shard_bit(shard)) == 0);
+    coordinator->state = HF_COORDINATOR_ABORTED;
+    return true;
+}
