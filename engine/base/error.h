@@ -1,8 +1,9 @@
 /* hf_err: every error code of the engine, in one table with its stable number and text.
  *
- * HF_OK is 0, failures are negative; numbers are part of the interface and never reused. Three kinds
- * of trouble have three answers: an operating condition (full, busy, refused) returns one of these;
- * rotten bytes return HF_E_CORRUPT; a bug of our own stops the process (engine/base/assert.h).
+ * HF_OK is 0, failures are negative; numbers are part of the interface and never reused. Three
+ * kinds of trouble have three answers: an operating condition (full, busy, refused) returns one of
+ * these; rotten bytes return HF_E_CORRUPT; a bug of our own stops the process
+ * (engine/base/assert.h).
  */
 #ifndef HF_BASE_ERROR_H
 #define HF_BASE_ERROR_H
