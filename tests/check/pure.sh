@@ -18,14 +18,15 @@ case ${1:-} in
 '' | -*) usage >&2; exit 2 ;;
 esac
 
-# Same arguments, same answer; nothing kept. strto* and the mathematics set errno at most.
+# Same arguments, same answer; nothing kept. strto* and the mathematics set errno at most; snprintf writes
+# into the caller's buffer, and there is no locale but "C" (nobody calls setlocale).
 pure='memcpy memmove memset memcmp memchr
 strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn strpbrk
-strtol strtoll strtoul strtoull strtod strtold
+strtol strtoll strtoul strtoull strtod strtold snprintf vsnprintf
 floor floorl ceil ceill trunc truncl round roundl fmod fmodl fabs fabsl pow powl exp log log2 log10 sqrt
 ldexp ldexpl frexp frexpl modf modfl
 _GLOBAL_OFFSET_TABLE_ __stack_chk_fail __tls_get_addr'
-base='abort fprintf stderr snprintf vsnprintf'
+base='abort fprintf stderr'
 base_variables=assert_hook
 
 failed=0

@@ -308,6 +308,15 @@ plant_good
 plant engine/base/list.c 'int hf_b(int a)' '{' '    do {' '        a--;' '    } while (a);' '    return a;' '}'
 check "tidy: a do loop passes" "" tidies
 plant_good
+# shellcheck disable=SC1003 # backslashes at the ends of lines are meant
+plant engine/base/list.h '#define HF_EACH(i, n) for (int i = 0; i < (n); i++)' \
+    '#define HF_ONCE(a)  \' '    do {            \' '        if (a) {    \' '            (a)--;  \' \
+    '        }           \' '    } while (0)'
+check "tidy: macros pass" "" tidies
+# shellcheck disable=SC1003
+plant engine/base/list.h '#define HF_TWICE(a)    \' '    if (a)             \' '        (a) = (a) - 1;'
+check "tidy: a macro without braces" "braces: if without braces" tidies
+plant_good
 rm "$tree/storage/README.md"
 check "tidy: a folder without README" "storage/README.md:1: readme" tidies
 plant_good
