@@ -122,6 +122,10 @@ scripts() {
     "$here/scripts.sh" --root "$tree"
 }
 
+analyse() {
+    "$here/analyse.sh" --root "$tree" --build "$tree/build"
+}
+
 pages() {
     "$here/pages.sh" --root "$tree"
 }
@@ -253,6 +257,17 @@ check "pages: an unknown macro" "tools/run.1:7" pages
 plant_good
 plant tools/run.1.scd 'run' '' '# NAME'
 check "pages: a source without its title" "scdoc refuses it" pages
+
+# ---- analyse ----
+plant_good
+cp "$here/../../.clang-tidy" "$tree/.clang-tidy"
+mkdir "$tree/build"
+printf '[{ "directory": "%s", "command": "cc -std=c17 -I. -c engine/base/list.c", "file": "%s" }]\n' \
+    "$tree" "$tree/engine/base/list.c" >"$tree/build/compile_commands.json"
+check "analyse: a good tree passes" "" analyse
+plant engine/base/list.c 'int hf_list_first(void);' 'int hf_list_first(void)' '{' '    const char *list = 0;' \
+    '    return list[0];' '}'
+check "analyse: a null pointer is read" "clang-analyzer-core.NullDereference" analyse
 
 # ---- tidy ----
 plant_good
