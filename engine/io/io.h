@@ -67,6 +67,7 @@ struct hf_io_op {
 /* The maker delivers messages of one pair of cores in the order of posting. A message is lent to
  * on_message for its call; afterwards it goes back to the core that made it, whose on_message_back
  * frees it. So memory never changes its owner. Posting to the own core is allowed. */
+enum { HF_MSG_KIND_MAKER = 0xff00 }; /* kinds from here up are the maker's own */
 typedef struct hf_msg hf_msg;
 struct hf_msg {
     hf_msg *next;      /* the maker's, while in flight; the owner's otherwise */
