@@ -62,7 +62,9 @@ static void room_left_is_no_excuse(void **unused)
     hf_buf buf;
     hf_buf_open(&buf, heap);
     hf_buf_u8(&buf, 1);
+    hf_heap_fail_at(heap, 1);
     assert_false(hf_buf_reserve(&buf, UINT32_MAX)); /* beyond what a size can say */
+    assert_null(hf_heap_take(heap, 1));             /* so the heap was not even asked */
     hf_buf_u8(&buf, 2);                             /* would fit, but something before is missing */
     assert_int_equal(buf.size, 1);
     hf_buf_close(&buf);

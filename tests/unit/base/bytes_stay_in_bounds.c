@@ -52,8 +52,10 @@ static void every_lack_of_room_is_seen(void **unused)
         hf_writer w = { record, record + room, false };
         write_record(&w);
         assert_true(w.full);
-        hf_write_u8(&w, 1);
+        const uint8_t *at = w.at;
+        hf_write_u8(&w, 1); /* even where this one would fit */
         assert_true(w.full);
+        assert_ptr_equal(w.at, at);
         for (uint32_t i = room; i < RECORD; i++) {
             assert_int_equal(record[i], 0xee);
         }

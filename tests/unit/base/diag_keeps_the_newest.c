@@ -57,7 +57,7 @@ static void counter_at_its_end(void **unused)
         HF_DIAG(&diag, HF_E_IO, "%d", i);
         if (i >= 7) {
             for (uint32_t k = 0; k < HF_DIAG_FRAMES; k++) {
-                assert_int_equal(atoi(hf_diag_at(&diag, k)->text), i - (int)k);
+                assert_int_equal(strtol(hf_diag_at(&diag, k)->text, NULL, 10), i - (int)k);
             }
         }
     }

@@ -122,6 +122,58 @@ static void reserve_promises(void **unused)
     test_heap_close(heap);
 }
 
+/* A doubling may cost one put a few moves, never the whole table. */
+static void moves_are_spread(void **unused)
+{
+    (void)unused;
+    hf_heap *heap = test_heap_open(8 << 20);
+    hf_map map;
+    hf_map_open(&map, heap, 9);
+    uint64_t doublings = 0;
+    for (uint64_t i = 0; i < 60000; i++) {
+        uint64_t left = map.old.count;
+        uint64_t moved_to = map.moved_to;
+        uint64_t places = map.now.places;
+        assert_int_equal(hf_map_put(&map, hf_id_of(i), i), HF_OK);
+        if (map.now.places != places) {
+            assert_int_equal(left, 0); /* the last move was over */
+            doublings++;
+            left = i;
+            moved_to = 0;
+        }
+        assert_true(map.old.places == 0 || map.moved_to == moved_to + 8);
+        assert_in_range(left - map.old.count, 0, 128);
+    }
+    assert_true(doublings >= 12);
+    hf_map_check(&map);
+    hf_map_close(&map);
+    test_heap_close(heap);
+}
+
+static void reserve_during_a_move_loses_nothing(void **unused)
+{
+    (void)unused;
+    hf_heap *heap = test_heap_open(8 << 20);
+    hf_map map;
+    uint64_t count = 0;
+    hf_map_open(&map, heap, 9);
+    do {
+        assert_int_equal(hf_map_put(&map, hf_id_of(count), count), HF_OK);
+        count++;
+    } while (count < 3000 || map.old.count < 1000);
+    hf_heap_fail_at(heap, 1);
+    assert_int_equal(hf_map_reserve(&map, 20000), HF_E_NOMEM);
+    hf_map_check(&map);
+    assert_int_equal(hf_map_reserve(&map, 20000), HF_OK);
+    hf_map_check(&map);
+    assert_int_equal(hf_map_count(&map), count);
+    for (uint64_t i = 0; i < count; i++) {
+        assert_int_equal(*hf_map_find(&map, hf_id_of(i)), i);
+    }
+    hf_map_close(&map);
+    test_heap_close(heap);
+}
+
 static void order_follows_from_history(void **unused)
 {
     (void)unused;
@@ -157,6 +209,8 @@ int main(void)
         cmocka_unit_test(coming_and_going),
         cmocka_unit_test(heap_full_at_random),
         cmocka_unit_test(reserve_promises),
+        cmocka_unit_test(moves_are_spread),
+        cmocka_unit_test(reserve_during_a_move_loses_nothing),
         cmocka_unit_test(order_follows_from_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

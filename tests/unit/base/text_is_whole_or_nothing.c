@@ -33,6 +33,7 @@ static void unsigned_numbers(void **unused)
     good(hf_text_u64, "18446744073709551615", UINT64_MAX);
     bad(hf_text_u64, "18446744073709551616", HF_E_RANGE);
     bad(hf_text_u64, "99999999999999999999999", HF_E_RANGE);
+    bad(hf_text_u64, "184467440737095516160", HF_E_RANGE); /* 2^64 * 10: wraps to 0 on the way */
     bad(hf_text_u64, "99999999999999999999999x", HF_E_INVALID);
     const char *const wrong[] = { "", "-1", "+1", " 1", "1 ", "1.0", "0x10", "a" };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
