@@ -37,12 +37,14 @@ uint32_t hf_diag_count(const hf_diag *diag)
     return diag->added < HF_DIAG_FRAMES ? diag->added : HF_DIAG_FRAMES;
 }
 
+static const hf_diag_frame *frame_at(const hf_diag *diag, uint32_t index)
+{
+    return &diag->frames[(diag->added - 1 - index) % HF_DIAG_FRAMES];
+}
+
 const hf_diag_frame *hf_diag_at(const hf_diag *diag, uint32_t index)
 {
-    if (index >= hf_diag_count(diag)) {
-        return NULL;
-    }
-    return &diag->frames[(diag->added - 1 - index) % HF_DIAG_FRAMES];
+    return index < hf_diag_count(diag) ? frame_at(diag, index) : NULL;
 }
 
 static size_t append(char *out, size_t size, size_t at, const char *text)
@@ -61,6 +63,6 @@ void hf_diag_text(const hf_diag *diag, char *out, size_t size)
     size_t at = 0;
     for (uint32_t i = 0; i < hf_diag_count(diag); i++) {
         at = append(out, size, at, i == 0 ? "" : ": ");
-        at = append(out, size, at, hf_diag_at(diag, i)->text);
+        at = append(out, size, at, frame_at(diag, i)->text);
     }
 }
