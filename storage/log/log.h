@@ -1,23 +1,30 @@
 /* hf_log: one core's durable log. Everything that was acknowledged is in it.
  *
  * Records are appended to memory and go to disk in batches: when a flush ends, the next one carries
- * everything that came meanwhile. A batch is one aligned O_DIRECT write with RWF_DSYNC of a block: a
- * head with magic, format, log id, segment epoch, sequence number, chain (CRC of the batch before),
- * durable-up-to, sizes and the CRC-32C of every 512-byte sector of the block; then the records, each
- * with its own head (size, kind, range, index, CRC chained over the records) and padding.
+ * everything that came meanwhile. A batch is one aligned O_DIRECT write with RWF_DSYNC of a block:
+ * a head with magic, format, log id, segment epoch, sequence number, chain (CRC of the batch
+ * before), durable-up-to, sizes and the CRC-32C of every 512-byte sector of the block; then the
+ * records, each with its own head (size, kind, range, index, CRC chained over the records) and
+ * padding.
  *
  * Positions (lsn): byte offsets in the stream of records, growing for ever; a record's lsn is the
  * position after its end, so "durable >= lsn" means that the record is safe.
  *
- * Segments: fixed-size files, zero-written before use and again before reuse, so that a sector that was
- * never written is all zeros. From that follows how damage is told apart after a crash: in the last
- * batches (at most as many as may be in flight), sectors that are zero or whole are a torn tail and are cut
- * off; a sector that is neither, or any damage further back, is rot in data that may have been
- * acknowledged: HF_E_CORRUPT, with the file and offset, and nothing is changed.
+ * Segments: fixed-size files, zero-written before use and again before reuse, so that a sector that
+ * was never written is all zeros. From that follows how damage is told apart after a crash: in the
+ * last batches (at most as many as may be in flight), sectors that are zero or whole are a torn
+ * tail and are cut off; a sector that is neither, or any damage further back, is rot in data that
+ * may have been acknowledged: HF_E_CORRUPT, with the file and offset, and nothing is changed.
  *
- * A failed write or flush ends it: HF_E_IO to on_failed, no retry, every later append refused (fsync may lie
- * the second time). A full disk does not: space for the next segment is made ahead; when that fails
- * appends answer HF_E_NOSPACE until it succeeds again, and what was accepted is still flushed.
+ * A failed write or flush ends it: HF_E_IO to on_failed, no retry, every later append refused
+ * (fsync may lie the second time). A full disk does not: space for the next segment is made ahead;
+ * when that fails appends answer HF_E_NOSPACE until it succeeds again, and what was accepted is
+ * still flushed.
+ *
+ * The newest acknowledged batch has no successor that proves its acknowledgement: until one is
+ * written, a sector of it that turned to zeros looks like a torn tail (other rot is told apart at
+ * once). So a small batch without records, the seal, follows after 5 ms without one, and after each
+ * recovery.
  *
  * Threads:    one core only. Never blocks; all through hf_io.
  */
@@ -29,14 +36,16 @@
 typedef struct hf_log hf_log;
 
 typedef struct hf_log_config {
-    const char *dir;           /* "core-00"; lent for the log's life */
-    uint64_t log_id;           /* of this node and core: a segment of another is HF_E_WRONGFILE */
-    uint32_t segment_bytes;    /* e.g. 64 MiB; a multiple of 1 MiB */
-    uint32_t staging_bytes;    /* most bytes waiting for the disk; at least twice record_bytes_max */
-    uint32_t record_bytes_max; /* larger appends are HF_E_TOOBIG; records may span batches and segments */
+    const char *dir;        /* "core-00"; lent for the log's life */
+    uint64_t log_id;        /* of this node and core: a segment of another is HF_E_WRONGFILE */
+    uint32_t segment_bytes; /* e.g. 64 MiB; a multiple of 1 MiB */
+    uint32_t staging_bytes; /* most bytes waiting for the disk; at least twice record_bytes_max */
+    uint32_t record_bytes_max; /* larger appends are HF_E_TOOBIG; records may span batches and
+                                  segments */
     uint32_t batch_bytes_max;  /* e.g. 256 KiB */
-    uint32_t flushes_max;      /* 1 or 2 writes in flight; acknowledged in order whatever the disk does */
-    uint32_t spare_segments;   /* zeroed ahead of need, e.g. 1 */
+    uint32_t
+        flushes_max; /* 1 or 2 writes in flight; acknowledged in order whatever the disk does */
+    uint32_t spare_segments; /* zeroed ahead of need, e.g. 1 */
 } hf_log_config;
 
 typedef struct hf_log_record {
@@ -49,11 +58,13 @@ typedef struct hf_log_record {
 
 typedef struct hf_log_handler {
     void *context;
-    /* Recovery: every record with lsn > `from`, in order. Not HF_OK: recovery ends with that error. */
+    /* Recovery: every record with lsn > `from`, in order. Not HF_OK: recovery ends with that error.
+     */
     hf_err (*on_record)(void *context, const hf_log_record *record);
     /* Recovery ended: HF_OK, and appends may begin; or why not, in words for an operator. */
     void (*on_opened)(void *context, hf_err err, const char *detail);
-    /* Everything up to `lsn` is durable now. */
+    /* Everything up to `lsn` is durable now. Comes again with the same lsn when appends that were
+     * refused (HF_E_FULL, HF_E_NOSPACE) may be tried again because a segment became ready. */
     void (*on_durable)(void *context, uint64_t lsn);
     /* The claim to this log has ended. The node must stop. */
     void (*on_failed)(void *context, hf_err err, const char *detail);
@@ -66,13 +77,16 @@ HF_MUST_USE hf_log *hf_log_open(hf_heap *heap, hf_io *io, const hf_log_config *c
  * segments that hold `from` and later must exist: HF_E_CORRUPT names the gap). */
 void hf_log_recover(hf_log *log, uint64_t from);
 
-/* Appends one record, from up to `part_count` parts laid end to end. Answers its lsn through `lsn`.
- * HF_E_FULL: staging is full, come again after on_durable. HF_E_NOSPACE, HF_E_TOOBIG, HF_E_IO as above.
- * All or nothing. */
+/* After on_opened. Appends one record, from up to `part_count` parts laid end to end. Answers its
+ * lsn through `lsn`. HF_E_FULL: staging is full, come again after on_durable. HF_E_NOSPACE,
+ * HF_E_TOOBIG, HF_E_IO as above. All or nothing. */
 HF_MUST_USE hf_err hf_log_append(hf_log *log, uint16_t kind, uint64_t range, uint64_t index,
                                  const hf_bytes *parts, uint32_t part_count, uint64_t *lsn);
 /* Called at the end of each loop turn: starts a flush if one may start and something waits. */
 void hf_log_turn(hf_log *log);
+/* When the log wants its next turn at the latest, in now_ns terms; UINT64_MAX: only when something
+ * comes. */
+uint64_t hf_log_deadline(const hf_log *log);
 uint64_t hf_log_appended(const hf_log *log); /* lsn of the newest record */
 uint64_t hf_log_durable(const hf_log *log);
 uint64_t hf_log_begin(const hf_log *log); /* oldest lsn still held */

@@ -1,0 +1,421 @@
+/* Recovery: reads (walk.h decides), then prepares to go on.
+ *
+ * Only when everything was read and found good is anything changed: unfinished spares are removed,
+ * the torn tail is zeroed, and what was read is made durable (it may have been in a cache only);
+ * then a seal of the new epoch follows. From then on no cut-off batch can come back: its bytes are
+ * zeros, and its epoch is over. And what was accepted counts as acknowledged: rot in it is told
+ * from a torn tail.
+ */
+#include "storage/log/log_impl.h"
+
+static void recover_done(hf_io_op *op, int64_t result);
+static void recover_want(hf_log *log);
+static void recover_reopen(hf_log *log);
+
+static void submit(hf_log *log, hf_log_recovery step, hf_io_kind kind)
+{
+    log->recovery = step;
+    log->recover_op.done = recover_done;
+    log->recover_op.context = log;
+    log->recover_op.kind = (uint8_t)kind;
+    hf_io_submit(log->io, &log->recover_op);
+}
+
+static void end(hf_log *log, hf_err err)
+{
+    hf_heap_give(log->heap, log->window_block);
+    log->window_block = NULL;
+    log->window = NULL;
+    if (err != HF_OK) {
+        hf_log__fail(log, err);
+        return;
+    }
+    log->state = HF_LOG_OPEN;
+    log->handler.on_opened(log->handler.context, HF_OK, "");
+}
+
+static void end_io(hf_log *log, const char *verb, uint64_t offset, int64_t result)
+{
+    hf_log__io_detail(log, verb, log->recover_path, offset, result);
+    end(log, hf_log__is_full(result) ? HF_E_NOSPACE : HF_E_IO);
+}
+
+static void end_damage(hf_log *log)
+{
+    hf_log_detail_reset(&log->detail);
+    hf_log_why_put(&log->detail, log->config.dir, &log->walk.why);
+    end(log, log->walk.why.err);
+}
+
+/* ---- What there is ---- */
+
+static void on_name(void *context, const char *name)
+{
+    hf_log *log = context;
+    uint64_t number;
+    if (hf_log_name_number(name, "log-", &number) && number != 0) {
+        if (log->found_count == HF_LOG_SEGMENTS_MAX) {
+            log->too_many = true;
+            return;
+        }
+        log->found[log->found_count++] = number; /* ascending, as the names are */
+    } else if (hf_log_name_number(name, "spare-", &number) &&
+               log->stray_count < HF_LOG_STRAYS_MAX) {
+        log->strays[log->stray_count++] = number;
+    }
+}
+
+static hf_err on_record(void *context, const hf_log_record *record)
+{
+    hf_log *log = context;
+    return log->handler.on_record(log->handler.context, record);
+}
+
+static void on_segment(void *context, const hf_log_segment_head *head, const hf_log_batch *first)
+{
+    hf_log *log = context;
+    hf_log_segment *segment = hf_log__segment(log, head->number);
+    segment->bytes = head->segment_bytes;
+    if (first != NULL) {
+        segment->base = first->lsn;
+        if (first->first_record != HF_LOG_NO_RECORD) {
+            segment->boundary = first->lsn + first->first_record;
+        }
+    }
+}
+
+static void start_new(hf_log *log)
+{
+    log->oldest = 1;
+    log->retired = 1;
+    log->close_next = 1;
+    log->epoch = 1;
+    log->seq = 1;
+    log->begin = true;
+    log->recovery = HF_LOG_RECOVER_SEGMENT;
+    hf_log__recover_go_on(log);
+}
+
+static void start_reading(hf_log *log, uint64_t from)
+{
+    uint32_t at = log->found_count - 1;
+    while (at != 0 && log->found[at - 1] + 1 == log->found[at]) {
+        at--;
+    }
+    for (uint32_t i = at; i < log->found_count; i++) {
+        *hf_log__segment(log, log->found[i]) =
+            (hf_log_segment){ .base = UINT64_MAX, .boundary = UINT64_MAX, .file = -1 };
+    }
+    log->oldest = log->found[at];
+    log->newest = log->found[log->found_count - 1];
+    log->retired = log->oldest;
+    log->close_next = log->oldest;
+    hf_log_walk_handler handler = { .context = log,
+                                    .on_record = on_record,
+                                    .on_segment = on_segment };
+    hf_log_walk_open(&log->walk, &handler, log->config.log_id, log->oldest, log->newest, from,
+                     false, log->ring, log->config.staging_bytes);
+    recover_want(log);
+}
+
+static void list(hf_log *log)
+{
+    hf_err err = log->io->ops->list(log->io, log->config.dir, on_name, log);
+    if (err != HF_OK || log->too_many) {
+        hf_log_detail_reset(&log->detail);
+        hf_log_detail_put(&log->detail, log->config.dir);
+        hf_log_detail_put(&log->detail, err != HF_OK ? ": the directory cannot be listed"
+                                                     : ": more segments than this binary handles");
+        end(log, err != HF_OK ? err : HF_E_FULL);
+        return;
+    }
+    uint64_t from = log->walk.from;
+    if (log->found_count != 0) {
+        start_reading(log, from);
+    } else if (from == 0) {
+        start_new(log);
+    } else {
+        hf_log_detail_reset(&log->detail);
+        hf_log_detail_put(&log->detail, log->config.dir);
+        hf_log_detail_put(&log->detail,
+                          ": there is a gap: no log segment (log-*) is there, but records "
+                          "behind log position ");
+        hf_log_detail_number(&log->detail, from);
+        hf_log_detail_put(&log->detail, " are needed. Nothing was changed. Look with: holdfast log "
+                                        "verify ");
+        hf_log_detail_put(&log->detail, log->config.dir);
+        end(log, HF_E_CORRUPT);
+    }
+}
+
+void hf_log_recover(hf_log *log, uint64_t from)
+{
+    HF_PRE(log->state == HF_LOG_CLOSED);
+    log->state = HF_LOG_RECOVERING;
+    log->walk.from = from;
+    hf_log_detail_reset(&log->detail);
+    hf_log_detail_put(&log->detail, log->config.dir);
+    HF_ASSERT(log->detail.size + 32 < HF_LOG_PATH_MAX);
+    memcpy(log->recover_path, log->detail.at, log->detail.size + 1);
+    log->recover_op = (hf_io_op){ .path = log->config.dir };
+    submit(log, HF_LOG_RECOVER_MKDIR, HF_IO_MKDIR);
+}
+
+/* ---- Reading ---- */
+
+static void recover_want(hf_log *log)
+{
+    const hf_log_walk *walk = &log->walk;
+    if (walk->phase == HF_LOG_WALK_DONE || log->recover_segment != walk->want_segment) {
+        if (log->recover_segment != 0) {
+            log->recover_segment = 0;
+            log->recover_op = (hf_io_op){ .file = log->recover_file };
+            submit(log, HF_LOG_RECOVER_CLOSE, HF_IO_CLOSE);
+            return;
+        }
+        if (walk->phase == HF_LOG_WALK_DONE) {
+            log->stray_at = 0;
+            log->recovery = HF_LOG_RECOVER_STRAY;
+            hf_log__recover_go_on(log);
+            return;
+        }
+        hf_log_path(log->recover_path, log->config.dir, "log-", walk->want_segment);
+        log->recover_op =
+            (hf_io_op){ .path = log->recover_path, .flags = HF_IO_DIRECT | HF_IO_READONLY };
+        submit(log, HF_LOG_RECOVER_OPEN, HF_IO_OPEN);
+        return;
+    }
+    log->recover_skip = walk->want_offset & (log->align - 1);
+    uint64_t size = walk->want_size + log->recover_skip;
+    size = (size + log->align - 1) & ~(uint64_t)(log->align - 1);
+    log->recover_op = (hf_io_op){ .file = log->recover_file,
+                                  .data = log->window,
+                                  .offset = walk->want_offset - log->recover_skip,
+                                  .size = size };
+    submit(log, HF_LOG_RECOVER_READ, HF_IO_READ);
+}
+
+static void read_done(hf_log *log, int64_t result)
+{
+    if (result < 0) {
+        end_io(log, "reading", log->recover_op.offset, result);
+        return;
+    }
+    uint64_t size = (uint64_t)result;
+    size = size > log->recover_skip ? size - log->recover_skip : 0;
+    size = size < log->walk.want_size ? size : log->walk.want_size;
+    hf_err err =
+        hf_log_walk_feed(&log->walk, hf_bytes_of(log->window + log->recover_skip, (size_t)size));
+    if (err != HF_OK) {
+        end_damage(log);
+        return;
+    }
+    recover_want(log);
+}
+
+/* ---- Preparing to go on ---- */
+
+static void adopt(hf_log *log)
+{
+    const hf_log_walk *walk = &log->walk;
+    log->current = walk->place.segment;
+    log->offset = walk->place.offset;
+    log->epoch = walk->epoch_max + 1;
+    log->seq = walk->place.seq;
+    log->durable_seq = log->seq - 1;
+    log->batch_chain = walk->place.chain;
+    log->appended = log->flushed = log->durable = log->next_record = walk->place.lsn;
+    log->chain = log->next_chain = walk->records.chain;
+    log->begin = true;
+    log->recover_segment = log->current;
+    recover_reopen(log);
+}
+
+static void recover_reopen(hf_log *log)
+{
+    hf_log_path(log->recover_path, log->config.dir, "log-", log->recover_segment);
+    log->recover_op = (hf_io_op){ .path = log->recover_path, .flags = HF_IO_DIRECT };
+    submit(log, HF_LOG_RECOVER_REOPEN, HF_IO_OPEN);
+}
+
+/* Zeros what lies behind the end in this segment, then makes it durable, then the next segment. */
+static void recover_zero(hf_log *log)
+{
+    uint64_t index = log->recover_segment - log->current;
+    uint64_t to = index <= HF_LOG_FLUSHES_MAX ? log->walk.tail.dirty_to[index] : 0;
+    to = (to + log->align - 1) & ~(uint64_t)(log->align - 1);
+    int32_t file = hf_log__segment(log, log->recover_segment)->file;
+    if (log->recover_at < to) {
+        uint64_t size = to - log->recover_at;
+        log->recover_op = (hf_io_op){ .file = file,
+                                      .flags = HF_IO_DURABLE,
+                                      .data = log->zeros,
+                                      .offset = log->recover_at,
+                                      .size = size < HF_LOG_ZERO_CHUNK ? size : HF_LOG_ZERO_CHUNK };
+        submit(log, HF_LOG_RECOVER_ZERO, HF_IO_WRITE);
+        return;
+    }
+    log->recover_op = (hf_io_op){ .file = file };
+    submit(log, HF_LOG_RECOVER_SYNC, HF_IO_SYNC);
+}
+
+static void reopen_done(hf_log *log, int64_t result)
+{
+    hf_log__segment(log, log->recover_segment)->file = (int32_t)result;
+    uint64_t index = log->recover_segment - log->current;
+    log->recover_at = 0;
+    if (index <= HF_LOG_FLUSHES_MAX) {
+        log->recover_at = log->walk.tail.dirty_from[index] & ~(uint64_t)(log->align - 1);
+    }
+    /* Never below the log's end: possible only if the log came from a device with smaller blocks.
+     */
+    if (index == 0 && log->recover_at < log->offset && log->walk.tail.dirty_to[0] != 0) {
+        hf_log_detail_reset(&log->detail);
+        hf_log_detail_put(&log->detail, log->recover_path);
+        hf_log_detail_put(&log->detail,
+                          ": the torn tail is not aligned to this device's blocks. Start once on a "
+                          "device with 512-byte blocks");
+        end(log, HF_E_NOTSUPPORTED);
+        return;
+    }
+    recover_zero(log);
+}
+
+static void seal_or_open(hf_log *log)
+{
+    if (!hf_log__has_place(log)) { /* a full disk: the seal follows when there is room again */
+        HF_ASSERT(log->no_space);
+        end(log, HF_OK);
+        return;
+    }
+    log->recovery = HF_LOG_RECOVER_SEAL;
+    bool sealed = hf_log__flush(log, true);
+    HF_ASSERT(sealed);
+}
+
+static void recover_stray(hf_log *log)
+{
+    if (log->stray_at < log->stray_count) {
+        hf_log_path(log->recover_path, log->config.dir, "spare-", log->strays[log->stray_at]);
+    } else {
+        /* Left over from a removal that was interrupted: older than a gap, so needed by nobody. */
+        uint32_t at = log->stray_at - log->stray_count;
+        if (at >= log->found_count || log->found[at] >= log->oldest) {
+            if (log->stray_at == 0) {
+                adopt(log);
+                return;
+            }
+            log->recover_op = (hf_io_op){ .path = log->config.dir };
+            submit(log, HF_LOG_RECOVER_STRAY_SYNC, HF_IO_SYNC_DIR);
+            return;
+        }
+        hf_log_path(log->recover_path, log->config.dir, "log-", log->found[at]);
+    }
+    log->stray_at++;
+    log->recover_op = (hf_io_op){ .path = log->recover_path };
+    submit(log, HF_LOG_RECOVER_STRAY, HF_IO_UNLINK);
+}
+
+void hf_log__recover_go_on(hf_log *log)
+{
+    HF_PRE(log->state == HF_LOG_RECOVERING);
+    if (log->recovery == HF_LOG_RECOVER_STRAY) {
+        recover_stray(log);
+    } else if (log->recovery == HF_LOG_RECOVER_SEAL) {
+        end(log, HF_OK);
+    } else {
+        HF_ASSERT(log->recovery == HF_LOG_RECOVER_SEGMENT);
+        if (hf_log__has_place(log) || log->no_space) {
+            seal_or_open(log);
+        } else {
+            hf_log__segments_turn(log);
+        }
+    }
+}
+
+/* ---- Steps ---- */
+
+static bool recover_check(hf_log *log, int64_t result)
+{
+    static const char *const verbs[] = {
+        [HF_LOG_RECOVER_MKDIR] = "making the directory",
+        [HF_LOG_RECOVER_MKDIR_SYNC] = "syncing the data directory",
+        [HF_LOG_RECOVER_OPEN] = "opening a segment",
+        [HF_LOG_RECOVER_READ] = "reading a segment",
+        [HF_LOG_RECOVER_CLOSE] = "closing a segment",
+        [HF_LOG_RECOVER_STRAY] = "removing an unfinished or unneeded segment",
+        [HF_LOG_RECOVER_STRAY_SYNC] = "syncing the directory",
+        [HF_LOG_RECOVER_REOPEN] = "opening a segment for writing",
+        [HF_LOG_RECOVER_ZERO] = "zeroing the torn tail",
+        [HF_LOG_RECOVER_SYNC] = "syncing a segment",
+        [HF_LOG_RECOVER_SEGMENT] = "", /* the maker's */
+        [HF_LOG_RECOVER_SEAL] = "",    /* the writer's */
+    };
+    if (result < 0 ||
+        (log->recovery == HF_LOG_RECOVER_ZERO && result != (int64_t)log->recover_op.size)) {
+        end_io(log, verbs[log->recovery], log->recover_op.offset, result);
+        return false;
+    }
+    return true;
+}
+
+static void synced(hf_log *log)
+{
+    if (log->recover_segment < log->newest) {
+        log->recover_segment++;
+        recover_reopen(log);
+        return;
+    }
+    log->recover_segment = 0;
+    log->recovery = HF_LOG_RECOVER_SEGMENT;
+    hf_log__room_count(log);
+    hf_log__recover_go_on(log);
+}
+
+static void recover_done(hf_io_op *op, int64_t result)
+{
+    hf_log *log = op->context;
+    if (!recover_check(log, result)) {
+        return;
+    }
+    switch (log->recovery) {
+    case HF_LOG_RECOVER_MKDIR:
+        log->recover_op = (hf_io_op){ .path = "." };
+        submit(log, HF_LOG_RECOVER_MKDIR_SYNC, HF_IO_SYNC_DIR);
+        return;
+    case HF_LOG_RECOVER_MKDIR_SYNC:
+        list(log);
+        return;
+    case HF_LOG_RECOVER_OPEN:
+        log->recover_file = (int32_t)result;
+        log->recover_segment = log->walk.want_segment;
+        recover_want(log);
+        return;
+    case HF_LOG_RECOVER_READ:
+        read_done(log, result);
+        return;
+    case HF_LOG_RECOVER_CLOSE:
+        recover_want(log);
+        return;
+    case HF_LOG_RECOVER_STRAY:
+        recover_stray(log);
+        return;
+    case HF_LOG_RECOVER_STRAY_SYNC:
+        adopt(log);
+        return;
+    case HF_LOG_RECOVER_REOPEN:
+        reopen_done(log, result);
+        return;
+    case HF_LOG_RECOVER_ZERO:
+        log->recover_at += log->recover_op.size;
+        recover_zero(log);
+        return;
+    case HF_LOG_RECOVER_SYNC:
+        synced(log);
+        return;
+    case HF_LOG_RECOVER_SEGMENT:
+    case HF_LOG_RECOVER_SEAL:
+        break;
+    }
+    HF_UNREACHABLE();
+}
