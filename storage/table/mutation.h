@@ -1,15 +1,15 @@
 /* hf_mutation: one change of one key, encoded: the one form in which effects exist.
  *
- * Commands write mutations; the log carries them, a PREPARE holds them back, recovery replays them, a
- * range that moves is sent as them, and apply() is the only way into the table.
+ * Commands write mutations; the log carries them, a PREPARE holds them back, recovery replays them,
+ * a range that moves is sent as them, and apply() is the only way into the table.
  *
  *   u8 op | u32 key size | key | by op:
  *   PUT_STRING  u64 expire_ms | u32 size | bytes          the whole value
  *   PUT_INT     u64 expire_ms | i64
  *   PUT_RECORD  u64 expire_ms | u32 size | block          the whole record
  *   DELETE
- *   FIELDS      u32 count | count x (u8 remove | u32 size, name | u32 size, value)   part of a record, which
- *               is made if absent; a record left without fields is deleted. Keeps the expiry.
+ *   FIELDS      u32 count | count x (u8 remove | u32 size, name | u32 size, value)   part of a
+ * record, which is made if absent; a record left without fields is deleted. Keeps the expiry.
  *   EXPIRE      u64 expire_ms                             0: persist
  *   ADD         i64 delta | u32 size, field               escrow addition (fold); keeps the expiry
  */
@@ -42,7 +42,8 @@ void hf_mutation_fields(hf_buf *out, hf_bytes key, const hf_field *changes, uint
 void hf_mutation_expire(hf_buf *out, hf_bytes key, uint64_t expire_ms);
 void hf_mutation_add(hf_buf *out, hf_bytes key, hf_bytes field, int64_t delta);
 
-/* Decodes the next; false at the end. On damage false with reader->bad set. Everything is checked here. */
+/* Decodes the next; false at the end. On damage false with reader->bad set. Everything is checked
+ * here. */
 bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation);
 /* The field changes of a FIELDS mutation, one by one. */
 bool hf_mutation_field(hf_reader *list, hf_field *field);
@@ -51,8 +52,9 @@ bool hf_mutation_field(hf_reader *list, hf_field *field);
  * hf_table_admits() and the command checked types and bounds. */
 void hf_mutation_apply(hf_table *table, const hf_mutation *mutation, uint64_t ts, uint64_t lsn,
                        hf_buf *scratch);
-/* Applies to a decoded value instead of the table: `value` before -> after; blocks are built in `scratch`
- * (appended; value->bytes then points into it). For a transaction that sees its own writes. */
+/* Applies to a decoded value instead of the table: `value` before -> after; blocks are built in
+ * `scratch` (appended; value->bytes then points into it). For a transaction that sees its own
+ * writes. */
 hf_err hf_mutation_onto(const hf_mutation *mutation, hf_value *value, hf_buf *scratch);
 
 #endif

@@ -1,20 +1,22 @@
-/* hf_table: the versions of all keys of one core, in memory: by hash for points, ordered for ranges.
+/* hf_table: the versions of all keys of one core, in memory: by hash for points, ordered for
+ * ranges.
  *
- * Keys are byte strings (1 to HF_KEY_SIZE_MAX + 1 bytes: the engine puts a space byte first). Each key has
- * a chain of immutable versions, newest first, each with the hybrid timestamp it was committed at (ts)
- * and the log position it depends on (lsn: a reply that shows the version waits until the log is
- * durable up to there). ts grows along the chain; equal ts of one transaction replace each other.
+ * Keys are byte strings (1 to HF_KEY_SIZE_MAX + 1 bytes: the engine puts a space byte first). Each
+ * key has a chain of immutable versions, newest first, each with the hybrid timestamp it was
+ * committed at (ts) and the log position it depends on (lsn: a reply that shows the version waits
+ * until the log is durable up to there). ts grows along the chain; equal ts of one transaction
+ * replace each other.
  *
- * Retention: reads at a timestamp are exact for every ts at or above hf_table_floor(). To keep hot keys
- * from piling up versions, a superseded version [ts1, ts2) is dropped at once when no boundary lies
- * in it: boundaries are the multiples of tick_ns, and the pins. So a reader at a boundary (or a pin)
- * sees exactly the state of that timestamp; hf_table_boundary() rounds down to one.
+ * Retention: reads at a timestamp are exact for every ts at or above hf_table_floor(). To keep hot
+ * keys from piling up versions, a superseded version [ts1, ts2) is dropped at once when no boundary
+ * lies in it: boundaries are the multiples of tick_ns, and the pins. So a reader at a boundary (or
+ * a pin) sees exactly the state of that timestamp; hf_table_boundary() rounds down to one.
  *
- * Escrow: hf_table_fold() adds to a counter at a timestamp that may lie below newer folds of the same
- * counter: it is put in its place and added to all newer versions.
+ * Escrow: hf_table_fold() adds to a counter at a timestamp that may lie below newer folds of the
+ * same counter: it is put in its place and added to all newer versions.
  *
- * Read path: hf_table_want() starts fetching a key (a prefetch now; an asynchronous read when tables
- * outgrow memory), and answers whether it is at hand; hf_table_get() then never waits.
+ * Read path: hf_table_want() starts fetching a key (a prefetch now; an asynchronous read when
+ * tables outgrow memory), and answers whether it is at hand; hf_table_get() then never waits.
  *
  * Ownership:  everything in the heap given at open. Values got are borrowed until the next change.
  * Cost:       get: one hash probe (1-3 lines). put: O(1) amortised, plus O(log n) for a new key. No
@@ -41,21 +43,28 @@ typedef struct hf_got {
     uint64_t lsn;
 } hf_got;
 
-HF_MUST_USE hf_table *hf_table_open(hf_heap *heap, const hf_table_config *config); /* NULL: no memory */
+HF_MUST_USE hf_table *hf_table_open(hf_heap *heap,
+                                    const hf_table_config *config); /* NULL: no memory */
 uint64_t hf_table_hash(const hf_table *table, hf_bytes key);
 
 /* Starts fetching; true when get() will find everything in memory (always, today). */
 bool hf_table_want(hf_table *table, hf_bytes key, uint64_t hash);
-/* The newest version with ts <= `ts`. */
+/* The newest version with ts <= `ts`. Several wants before the first get pay: they overlap. */
 hf_got hf_table_get(const hf_table *table, hf_bytes key, uint64_t ts);
+/* The same for a caller that has the hash already. */
+hf_got hf_table_get_hashed(const hf_table *table, hf_bytes key, uint64_t hash, uint64_t ts);
 
-/* Whether `bytes` of changes can be put now without running out of memory. A change that was logged must
- * not fail, so this is asked before the log is. */
+enum { HF_TABLE_ADMIT_CHANGES = 4096 }; /* asked for at once; more of them are asked for in parts */
+/* Whether `bytes` of changes (encoded as mutations) can be put now without running out of memory. A
+ * change that was logged must not fail, so this is asked before the log is. It counts the worst
+ * case: a table of small heap says no with some MiB left. */
 bool hf_table_admits(const hf_table *table, uint64_t bytes);
-/* A new version; kind NONE is a tombstone (nothing is kept when the key has no version). `value` is copied. */
+/* A new version, not older than the newest one; kind NONE is a tombstone (nothing is kept when the
+ * key has no version). `value` is copied. */
 void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn);
-/* Adds `delta` to the integer (field empty) or to the record field (a decimal text) at `ts`. A missing
- * key or field counts as 0 and is made. The caller has proved that nothing overflows and the kind fits. */
+/* Adds `delta` to the integer (field empty) or to the record field (a decimal text) at `ts`. A
+ * missing key or field counts as 0 and is made. The caller has proved that nothing overflows and
+ * the kind fits. */
 void hf_table_fold(hf_table *table, hf_bytes key, hf_bytes field, int64_t delta, uint64_t ts,
                    uint64_t lsn);
 
@@ -65,7 +74,8 @@ typedef struct hf_cursor {
     void *at;     /* inside */
     uint32_t slot;
 } hf_cursor;
-/* The first key >= `key`; false at the end. Cursors are void after any put/fold/collect: seek again. */
+/* The first key >= `key`; false at the end. Cursors are void after any put/fold/collect: seek
+ * again. */
 bool hf_table_seek(const hf_table *table, hf_bytes key, hf_cursor *cursor);
 /* The last key < `key`; false when there is none. An empty `key` means past the end. */
 bool hf_table_seek_before(const hf_table *table, hf_bytes key, hf_cursor *cursor);
@@ -78,27 +88,34 @@ bool hf_table_pick(const hf_table *table, uint64_t draw, hf_cursor *cursor);
 
 /* ---- Retention and collection ---- */
 uint64_t hf_table_boundary(const hf_table *table, uint64_t ts); /* the newest boundary <= ts */
-void hf_table_pin(hf_table *table, uint64_t ts);   /* `ts` stays exactly readable until unpin */
+/* `ts` (a boundary, or not below the newest version; not below the floor) stays exactly readable
+ * until unpin. */
+void hf_table_pin(hf_table *table, uint64_t ts);
 void hf_table_unpin(hf_table *table, uint64_t ts); /* pins count */
-/* Raises the floor and frees up to `budget` superseded versions and old tombstones; answers how many
- * remain to be freed below the floor. The floor never passes a pin. */
+/* Raises the floor and frees up to `budget` superseded versions and old tombstones; answers at most
+ * how many remain to be freed below the floor: 0 means none at hand. The floor never passes a pin.
+ * A tombstone goes when a pass that was kept has seen it. The floor must not pass the timestamp of
+ * an addition that is still to be folded. */
 uint64_t hf_table_collect(hf_table *table, uint64_t floor, uint32_t budget);
 uint64_t hf_table_floor(const hf_table *table);
 
 /* ---- Expiry: the keys whose newest version has an expiry, soonest first ---- */
-/* The key that expires soonest, if its expiry is at or before `ts`; the caller deletes it (logged). */
+/* The key that expires soonest, if its expiry is at or before `ts`; the caller deletes it (logged).
+ */
 bool hf_table_expiring(const hf_table *table, uint64_t ts, hf_bytes *key, uint64_t *expire_ms);
 /* The soonest expiry of all, 0 for none. */
 uint64_t hf_table_next_expiry_ms(const hf_table *table);
 
 /* ---- Checkpoints: what changed since the last one ---- */
-/* Starts an incremental pass as of `ts` (pinned until end): all keys with a version in (last pass, ts].
+/* Starts an incremental pass as of `ts` (a boundary, or not below the newest version; pinned until
+ * end): all keys with a version in (last pass, ts], or changed below since, in no special order.
  * `whole` makes the pass carry every key instead. */
 void hf_table_pass_begin(hf_table *table, uint64_t ts, bool whole);
-/* The next key of the pass with its version as of the pass's ts (kind NONE: a deletion; never in a whole
- * pass). False when it is through. Changes of the table between the calls are allowed. */
+/* The next key of the pass with its version as of the pass's ts (kind NONE: a deletion; never in a
+ * whole pass). False when it is through. Changes of the table between the calls are allowed. */
 bool hf_table_pass_next(hf_table *table, hf_bytes *key, hf_got *got);
-/* Ends the pass; not `kept`: it failed, and its keys stay due for the next one. */
+/* Ends the pass; not `kept`: it failed or was given up, and its keys stay due for the next one.
+ * `kept` only after next() has answered false. */
 void hf_table_pass_end(hf_table *table, bool kept);
 uint64_t hf_table_due_bytes(const hf_table *table); /* estimate of what the next pass will write */
 
@@ -113,7 +130,8 @@ typedef struct hf_table_stats {
     uint64_t bytes; /* of keys and newest values */
 } hf_table_stats;
 hf_table_stats hf_table_stats_get(const hf_table *table);
-/* Keys in [start, end) whose newest version is no tombstone, at most `limit` visited. */
+/* Keys in [start, end) whose newest version is no tombstone (empty end: to the last); visits them
+ * all, but for the whole table. */
 uint64_t hf_table_count(const hf_table *table, hf_bytes start, hf_bytes end);
 /* Walks everything and asserts the invariants: tests and simulator. */
 void hf_table_check(const hf_table *table);

@@ -1,10 +1,10 @@
 /* hf_value: what a key holds, decoded; and the record codec (named fields in one flat block).
  *
- * A value is a string, a 64-bit integer (a string to every reader: shown in decimal; kept as integer so
- * that additions fold into it), or a record: fields in ascending byte order, each with a string value.
- * expire_ms is an absolute wall time in ms (0: never). A value is gone for every timestamp whose
- * physical part (hf_hlc is nanoseconds) is at or past it: expiry is a function of the commit
- * timestamp, so every replica and every replay decides alike.
+ * A value is a string, a 64-bit integer (a string to every reader: shown in decimal; kept as
+ * integer so that additions fold into it), or a record: fields in ascending byte order, each with a
+ * string value. expire_ms is an absolute wall time in ms (0: never). A value is gone for every
+ * timestamp whose physical part (hf_hlc is nanoseconds) is at or past it: expiry is a function of
+ * the commit timestamp, so every replica and every replay decides alike.
  *
  * Record block: u32 count | count x u32 offset of the field's entry, from the block's start |
  *               entries: u32 name size, u32 value size, name, value.
@@ -43,7 +43,8 @@ static inline bool hf_value_expired(uint64_t expire_ms, uint64_t ts)
 }
 
 enum { HF_INT_TEXT_MAX = 20 };
-/* Writes the decimal text, answers its length; `text` holds HF_INT_TEXT_MAX + 1 bytes. No end is set. */
+/* Writes the decimal text, answers its length; `text` holds HF_INT_TEXT_MAX + 1 bytes. No end is
+ * set. */
 uint32_t hf_int_to_text(int64_t value, char text[HF_INT_TEXT_MAX + 1]);
 /* Strict as Redis' string2ll: optional minus, no leading zeros, plus or blanks, no overflow. */
 bool hf_int_from_text(hf_bytes text, int64_t *value);
@@ -61,8 +62,9 @@ typedef struct hf_field {
     hf_bytes value;
     bool remove; /* the name is taken out instead */
 } hf_field;
-/* Appends to `out` the block that results from `block` with the `changes` done in order (a later change of a
- * name wins). Answers the count of fields it then has. HF_E_TOOBIG past HF_VALUE_SIZE_MAX. */
+/* Appends to `out` the block that results from `block` with the `changes` done in order (a later
+ * change of a name wins). Answers the count of fields it then has. HF_E_TOOBIG past
+ * HF_VALUE_SIZE_MAX. */
 HF_MUST_USE hf_err hf_record_change(hf_bytes block, const hf_field *changes, uint32_t count,
                                     hf_buf *out, uint32_t *fields);
 

@@ -1,0 +1,316 @@
+#include "storage/table/mutation.h"
+#include "engine/base/assert.h"
+#include "storage/table/value_impl.h"
+
+#include <string.h>
+
+/* ---- Encoding ---- */
+
+static void head(hf_buf *out, hf_mutation_op op, hf_bytes key)
+{
+    HF_PRE(key.size != 0 && key.size <= HF_KEY_SIZE_MAX + 1);
+    hf_buf_u8(out, (uint8_t)op);
+    hf_buf_bytes(out, key);
+}
+
+void hf_mutation_put(hf_buf *out, hf_bytes key, const hf_value *value)
+{
+    switch (value->kind) {
+    case HF_KIND_NONE:
+        hf_mutation_delete(out, key);
+        return;
+    case HF_KIND_INT:
+        head(out, HF_MUTATION_PUT_INT, key);
+        hf_buf_u64(out, value->expire_ms);
+        hf_buf_u64(out, (uint64_t)value->integer);
+        return;
+    case HF_KIND_STRING:
+        head(out, HF_MUTATION_PUT_STRING, key);
+        break;
+    case HF_KIND_RECORD:
+        HF_PRE(hf_record_count(value->bytes) != 0); /* a record without fields is a deletion */
+        head(out, HF_MUTATION_PUT_RECORD, key);
+        break;
+    }
+    HF_PRE(value->bytes.size <= HF_VALUE_SIZE_MAX);
+    hf_buf_u64(out, value->expire_ms);
+    hf_buf_bytes(out, value->bytes);
+}
+
+void hf_mutation_delete(hf_buf *out, hf_bytes key)
+{
+    head(out, HF_MUTATION_DELETE, key);
+}
+
+void hf_mutation_fields(hf_buf *out, hf_bytes key, const hf_field *changes, uint32_t count)
+{
+    HF_PRE(count != 0);
+    head(out, HF_MUTATION_FIELDS, key);
+    hf_buf_u32(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        hf_buf_u8(out, changes[i].remove);
+        hf_buf_bytes(out, changes[i].name);
+        hf_buf_bytes(out, changes[i].remove ? hf_bytes_of(NULL, 0) : changes[i].value);
+    }
+}
+
+void hf_mutation_expire(hf_buf *out, hf_bytes key, uint64_t expire_ms)
+{
+    head(out, HF_MUTATION_EXPIRE, key);
+    hf_buf_u64(out, expire_ms);
+}
+
+void hf_mutation_add(hf_buf *out, hf_bytes key, hf_bytes field, int64_t delta)
+{
+    head(out, HF_MUTATION_ADD, key);
+    hf_buf_u64(out, (uint64_t)delta);
+    hf_buf_bytes(out, field);
+}
+
+/* ---- Decoding ---- */
+
+bool hf_mutation_field(hf_reader *list, hf_field *field)
+{
+    if (list->bad || list->at == list->end) {
+        return false;
+    }
+    uint8_t remove = hf_read_u8(list);
+    field->remove = remove != 0;
+    field->name = hf_read_bytes(list);
+    field->value = hf_read_bytes(list);
+    if (remove > 1 || (field->remove && field->value.size != 0) ||
+        (uint64_t)field->name.size + field->value.size > HF_VALUE_SIZE_MAX) {
+        list->bad = true;
+    }
+    return !list->bad;
+}
+
+static void read_fields(hf_reader *reader, hf_mutation *m)
+{
+    m->field_count = hf_read_u32(reader);
+    const uint8_t *start = reader->at;
+    hf_field field;
+    for (uint32_t i = 0; i < m->field_count; i++) {
+        if (!hf_mutation_field(reader, &field)) {
+            reader->bad = true;
+            return;
+        }
+    }
+    if (m->field_count == 0) {
+        reader->bad = true;
+    }
+    m->bytes = hf_bytes_of(start, (size_t)(reader->at - start));
+}
+
+static void read_rest(hf_reader *reader, hf_mutation *m)
+{
+    switch (m->op) {
+    case HF_MUTATION_PUT_STRING:
+        m->expire_ms = hf_read_u64(reader);
+        m->bytes = hf_read_bytes(reader);
+        break;
+    case HF_MUTATION_PUT_INT:
+        m->expire_ms = hf_read_u64(reader);
+        m->integer = (int64_t)hf_read_u64(reader);
+        break;
+    case HF_MUTATION_PUT_RECORD:
+        m->expire_ms = hf_read_u64(reader);
+        m->bytes = hf_read_bytes(reader);
+        if (m->bytes.size == 0 || !hf_record_valid(m->bytes) || hf_record_count(m->bytes) == 0) {
+            reader->bad = true;
+        }
+        break;
+    case HF_MUTATION_DELETE:
+        break;
+    case HF_MUTATION_FIELDS:
+        read_fields(reader, m);
+        return; /* the list may be longer than what comes of it */
+    case HF_MUTATION_EXPIRE:
+        m->expire_ms = hf_read_u64(reader);
+        break;
+    case HF_MUTATION_ADD:
+        m->integer = (int64_t)hf_read_u64(reader);
+        m->bytes = hf_read_bytes(reader);
+        break;
+    default:
+        reader->bad = true;
+    }
+    if (m->bytes.size > HF_VALUE_SIZE_MAX) {
+        reader->bad = true;
+    }
+}
+
+bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
+{
+    if (reader->bad || reader->at == reader->end) {
+        return false;
+    }
+    memset(mutation, 0, sizeof *mutation);
+    mutation->op = (hf_mutation_op)hf_read_u8(reader);
+    mutation->key = hf_read_bytes(reader);
+    if (mutation->key.size == 0 || mutation->key.size > HF_KEY_SIZE_MAX + 1) {
+        reader->bad = true;
+    }
+    if (!reader->bad) {
+        read_rest(reader, mutation);
+    }
+    return !reader->bad;
+}
+
+/* ---- Applying to a value ---- */
+
+/* The list of a FIELDS mutation as changes: a handle is an offset. It was checked when it was
+ * decoded. */
+static hf_reader list_from(const void *base, uint32_t handle)
+{
+    const hf_mutation *m = base;
+    return hf_reader_of(hf_bytes_of(m->bytes.data + handle, m->bytes.size - handle));
+}
+
+static void list_at(const void *base, uint32_t handle, hf_field *field)
+{
+    hf_reader list = list_from(base, handle);
+    bool read = hf_mutation_field(&list, field);
+    HF_ASSERT(read);
+}
+
+static uint32_t list_after(const void *base, uint32_t handle)
+{
+    hf_reader list = list_from(base, handle);
+    hf_field field;
+    bool read = hf_mutation_field(&list, &field);
+    HF_ASSERT(read);
+    return (uint32_t)(list.at - ((const hf_mutation *)base)->bytes.data);
+}
+
+/* The record that results; without fields it is no more. */
+static hf_err change_record(const hf_record__changes *changes, hf_value *value, hf_buf *scratch)
+{
+    if (value->kind != HF_KIND_NONE && value->kind != HF_KIND_RECORD) {
+        return HF_E_TYPE;
+    }
+    if (value->kind == HF_KIND_NONE) {
+        *value = (hf_value){ .kind = HF_KIND_NONE };
+    }
+    uint32_t at = scratch->size;
+    uint32_t fields;
+    hf_err err = hf_record__merge(value->bytes, changes, scratch, &fields);
+    if (err != HF_OK) {
+        return err;
+    }
+    if (fields == 0) {
+        *value = (hf_value){ .kind = HF_KIND_NONE };
+        return HF_OK;
+    }
+    value->kind = HF_KIND_RECORD;
+    value->bytes = hf_bytes_of(scratch->data + at, scratch->size - at);
+    return HF_OK;
+}
+
+static void one_at(const void *base, uint32_t handle, hf_field *field)
+{
+    (void)handle;
+    *field = *(const hf_field *)base;
+}
+
+static uint32_t one_after(const void *base, uint32_t handle)
+{
+    (void)base;
+    return handle + 1;
+}
+
+static hf_err add_to_field(const hf_mutation *m, hf_value *value, hf_buf *scratch)
+{
+    if (value->kind != HF_KIND_NONE && value->kind != HF_KIND_RECORD) {
+        return HF_E_TYPE;
+    }
+    int64_t number = 0;
+    hf_bytes contents;
+    uint32_t index;
+    if (value->kind == HF_KIND_RECORD &&
+        hf_record_find(value->bytes, m->bytes, &contents, &index) &&
+        !hf_int_from_text(contents, &number)) {
+        return HF_E_RANGE;
+    }
+    if (__builtin_add_overflow(number, m->integer, &number)) {
+        return HF_E_RANGE;
+    }
+    char text[HF_INT_TEXT_MAX + 1];
+    hf_field field = { m->bytes, hf_bytes_of(text, hf_int_to_text(number, text)), false };
+    hf_record__changes changes = { &field, 1, one_at, one_after };
+    return change_record(&changes, value, scratch);
+}
+
+static hf_err add_to_integer(const hf_mutation *m, hf_value *value)
+{
+    int64_t number = 0;
+    uint64_t expire_ms = value->kind == HF_KIND_NONE ? 0 : value->expire_ms;
+    if (value->kind == HF_KIND_RECORD) {
+        return HF_E_TYPE;
+    }
+    if (value->kind == HF_KIND_INT) {
+        number = value->integer;
+    } else if (value->kind == HF_KIND_STRING && !hf_int_from_text(value->bytes, &number)) {
+        return HF_E_RANGE;
+    }
+    if (__builtin_add_overflow(number, m->integer, &number)) {
+        return HF_E_RANGE;
+    }
+    *value = (hf_value){ .kind = HF_KIND_INT, .expire_ms = expire_ms, .integer = number };
+    return HF_OK;
+}
+
+hf_err hf_mutation_onto(const hf_mutation *m, hf_value *value, hf_buf *scratch)
+{
+    switch (m->op) {
+    case HF_MUTATION_PUT_STRING:
+        *value = (hf_value){ HF_KIND_STRING, m->expire_ms, 0, m->bytes };
+        return HF_OK;
+    case HF_MUTATION_PUT_INT:
+        *value = (hf_value){ HF_KIND_INT, m->expire_ms, m->integer, { NULL, 0 } };
+        return HF_OK;
+    case HF_MUTATION_PUT_RECORD:
+        *value = (hf_value){ HF_KIND_RECORD, m->expire_ms, 0, m->bytes };
+        return HF_OK;
+    case HF_MUTATION_DELETE:
+        *value = (hf_value){ .kind = HF_KIND_NONE };
+        return HF_OK;
+    case HF_MUTATION_FIELDS: {
+        hf_record__changes changes = { m, m->field_count, list_at, list_after };
+        return change_record(&changes, value, scratch);
+    }
+    case HF_MUTATION_EXPIRE:
+        if (value->kind != HF_KIND_NONE) {
+            value->expire_ms = m->expire_ms;
+        }
+        return HF_OK;
+    case HF_MUTATION_ADD:
+        return m->bytes.size == 0 ? add_to_integer(m, value) : add_to_field(m, value, scratch);
+    }
+    HF_UNREACHABLE();
+}
+
+/* ---- Applying to the table ---- */
+
+void hf_mutation_apply(hf_table *table, const hf_mutation *m, uint64_t ts, uint64_t lsn,
+                       hf_buf *scratch)
+{
+    if (m->op == HF_MUTATION_ADD) {
+        hf_table_fold(table, m->key, m->bytes, m->integer, ts, lsn);
+        return;
+    }
+    hf_value value = { .kind = HF_KIND_NONE };
+    bool reads = m->op == HF_MUTATION_FIELDS || m->op == HF_MUTATION_EXPIRE;
+    if (reads) {
+        hf_value before = hf_table_get(table, m->key, HF_TS_MAX).value;
+        if (before.kind != HF_KIND_NONE && !hf_value_expired(before.expire_ms, ts)) {
+            value = before;
+        } else if (m->op == HF_MUTATION_EXPIRE) {
+            return; /* what is gone stays gone */
+        }
+    }
+    hf_buf_reset(scratch);
+    hf_err err = hf_mutation_onto(m, &value, scratch);
+    HF_ASSERT(err == HF_OK);
+    hf_table_put(table, m->key, &value, ts, lsn);
+}
