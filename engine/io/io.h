@@ -1,10 +1,10 @@
-/* hf_io: the world seam. Everything above sees the outside only through this: clock, randomness, the
- * data directory, client connections, messages between cores.
+/* hf_io: the world seam. Everything above sees the outside only through this: clock, randomness,
+ * the data directory, client connections, messages between cores.
  *
- * There are two makers of a world: the kernel (engine/io/uring.h, one reactor thread per core) and the
- * simulator (tests/sim/world.h, all cores in one thread, everything faulty). What stands above
- * cannot tell which it lives in: it never calls the kernel, never reads a clock, never draws a random
- * number of its own, and never depends on an address or a hash seed.
+ * There are two makers of a world: the kernel (engine/io/uring.h, one reactor thread per core) and
+ * the simulator (tests/sim/world.h, all cores in one thread, everything faulty). What stands above
+ * cannot tell which it lives in: it never calls the kernel, never reads a clock, never draws a
+ * random number of its own, and never depends on an address or a hash seed.
  *
  * One hf_io per core. The maker calls up through hf_io_handler, always from that core's loop, never
  * from inside one of the calls below. A loop turn is: refresh now_ns and wall_ns, deliver messages
@@ -21,15 +21,16 @@
 
 typedef struct hf_io hf_io;
 
-/* ---- Files: names are relative to the node's data directory, e.g. "core-00/log-0000000000000001" -- */
+/* ---- Files: names are relative to the node's data directory, e.g. "core-00/log-00000001" ---- */
 
+/* clang-format off */
 typedef enum hf_io_kind {
     HF_IO_OPEN,     /* path, flags -> result: file handle >= 0 */
     HF_IO_CLOSE,    /* file */
-    HF_IO_READ,     /* file, data, size, offset -> bytes read; less than size only at the file's end */
+    HF_IO_READ,     /* file, data, size, offset -> bytes read; less than size only at the end */
     HF_IO_WRITE,    /* file, data, size, offset -> bytes written: all, or -errno */
     HF_IO_SYNC,     /* file: data and size durable */
-    HF_IO_ALLOCATE, /* file, size: at least that long, space reserved, contents undefined: write zeros */
+    HF_IO_ALLOCATE, /* file, size: at least so long, space reserved, to be written with zeros */
     HF_IO_RENAME,   /* path -> path_to, atomically; durable when the directory is synced */
     HF_IO_UNLINK,   /* path */
     HF_IO_SYNC_DIR, /* path of a directory: the names in it durable */
@@ -39,13 +40,14 @@ typedef enum hf_io_kind {
 enum {
     HF_IO_CREATE = 1,    /* OPEN: create if absent */
     HF_IO_EXCLUSIVE = 2, /* OPEN with CREATE: fail with -EEXIST if present */
-    HF_IO_DIRECT = 4,    /* OPEN: O_DIRECT; data, size and offset of READ/WRITE aligned to file_align */
+    HF_IO_DIRECT = 4,    /* OPEN: O_DIRECT; READ/WRITE: data, size, offset aligned to file_align */
     HF_IO_DURABLE = 8,   /* WRITE: completes when durable (RWF_DSYNC) */
     HF_IO_READONLY = 16, /* OPEN: fail later writes */
 };
+/* clang-format on */
 
-/* One asynchronous operation. The caller owns it and its data until done() was called; it may be
- * resubmitted from inside done(). result: as said above, or -errno. */
+/* One asynchronous operation. The maker has it, its data and its paths until done() is called; it
+ * may be submitted again from inside done(). result: as said above, or -errno. */
 typedef struct hf_io_op hf_io_op;
 struct hf_io_op {
     void (*done)(hf_io_op *op, int64_t result);
@@ -62,7 +64,7 @@ struct hf_io_op {
     uint64_t made;  /* the maker's, while in flight */
 };
 
-/* ---- Messages between cores: flat bytes, as they could also go to another node ------------------- */
+/* ---- Messages between cores: flat bytes, as they could also go to another node -------------- */
 
 /* The maker delivers messages of one pair of cores in the order of posting. A message is lent to
  * on_message for its call; afterwards it goes back to the core that made it, whose on_message_back
@@ -70,14 +72,14 @@ struct hf_io_op {
 enum { HF_MSG_KIND_MAKER = 0xff00 }; /* kinds from here up are the maker's own */
 typedef struct hf_msg hf_msg;
 struct hf_msg {
-    hf_msg *next;      /* the maker's, while in flight; the owner's otherwise */
-    uint32_t size;     /* of the whole, this head included */
-    uint16_t kind;     /* meaning: engine/shard/message.h */
-    uint16_t from;     /* core that made it: set by post */
+    hf_msg *next;  /* the maker's, while in flight; the owner's otherwise */
+    uint32_t size; /* of the whole, this head included */
+    uint16_t kind; /* meaning: engine/shard/message.h */
+    uint16_t from; /* core that made it: set by post */
     /* flat payload follows: no pointers in it */
 };
 
-/* ---- Connections ---------------------------------------------------------------------------------- */
+/* ---- Connections ---------------------------------------------------------------------------- */
 
 typedef uint64_t hf_conn_id; /* never reused within a run of the node; 0 is none */
 
@@ -99,8 +101,8 @@ typedef struct hf_io_handler {
     /* The peer closed, or the connection failed: the last call for this id. Comes also after
      * conn_close(), when the kernel has let go of every buffer. */
     void (*on_closed)(void *context, hf_conn_id conn);
-    /* Once per loop turn, after everything above. Answers when the next turn is due at the latest, in
-     * now_ns terms; UINT64_MAX: only when something comes; now_ns or less: do not sleep. */
+    /* Once per loop turn, after everything above. Answers when the next turn is due at the latest,
+     * in now_ns terms; UINT64_MAX: only when something comes; now_ns or less: do not sleep. */
     uint64_t (*on_turn)(void *context);
 } hf_io_handler;
 
@@ -113,24 +115,24 @@ typedef struct hf_io_ops {
     void (*post)(hf_io *io, uint16_t to, hf_msg *msg);
     /* One send at a time per connection; `data` is lent until on_sent or on_closed. */
     void (*conn_send)(hf_io *io, hf_conn_id conn, hf_bytes data);
-    /* Stops or resumes receiving: the back-pressure on a client. Bytes already on their way up may still
-     * arrive after a stop. */
+    /* Stops or resumes receiving: the back-pressure on a client. Bytes already on their way up may
+     * still arrive after a stop. */
     void (*conn_receive)(hf_io *io, hf_conn_id conn, bool on);
     void (*conn_close)(hf_io *io, hf_conn_id conn);
     /* The peer's address as text, "127.0.0.1:4711"; valid until on_closed. */
     const char *(*conn_peer)(hf_io *io, hf_conn_id conn);
     uint64_t (*random)(hf_io *io); /* entropy: seeds, never used for decisions that must repeat */
-    /* The node cannot go on (a failed flush, say): stop everything at once, exit with `code` and the
-     * message. Nothing of this core is called again. */
+    /* The node cannot go on (a failed flush, say): stop everything at once, exit with `code` and
+     * the message. Nothing of this core is called again. */
     void (*fatal)(hf_io *io, int code, const char *message);
 } hf_io_ops;
 
 struct hf_io {
     const hf_io_ops *ops;
     const hf_io_handler *handler;
-    void *context; /* handed to the handler */
-    uint64_t now_ns;  /* monotonic, for durations and deadlines; refreshed once per turn */
-    uint64_t wall_ns; /* nanoseconds since 1970, may jump; refreshed once per turn */
+    void *context;       /* handed to the handler */
+    uint64_t now_ns;     /* monotonic, for durations and deadlines; refreshed once per turn */
+    uint64_t wall_ns;    /* nanoseconds since 1970, may jump; refreshed once per turn */
     uint32_t file_align; /* for HF_IO_DIRECT: power of two, 512 to 4096 */
     uint16_t core;
     uint16_t core_count;

@@ -53,8 +53,7 @@ uint64_t hf_uring__entropy(void)
     return bits;
 }
 
-/* ---- Layout
- * ---------------------------------------------------------------------------------------- */
+/* ---- Layout --------------------------------------------------------------------------------- */
 
 /* Hands out the region piece by piece; without a base it only measures. */
 typedef struct carver {
@@ -68,6 +67,12 @@ static void *carve(carver *from, size_t size, size_t align)
     void *at = from->base == NULL ? NULL : from->base + from->size;
     from->size += size;
     return at;
+}
+
+static uint32_t handoff_count(const hf_uring_config *config)
+{
+    uint64_t most = (uint64_t)config->connections * (config->core_count - 1u);
+    return most < HF_URING_HANDOFFS_MAX ? (uint32_t)most : HF_URING_HANDOFFS_MAX;
 }
 
 static void carve_core(carver *from, const hf_uring_config *config, hf_uring_core *core)
@@ -92,7 +97,7 @@ static hf_uring_node *carve_node(carver *from, const hf_uring_config *config)
     void *shared = carve(from, count * sizeof(hf_uring_shared), 64);
     hf_uring_core *cores = carve(from, count * sizeof(hf_uring_core), 64);
     void *mesh = carve(from, mesh_size, 64);
-    void *handoffs = carve(from, HF_URING_HANDOFFS * sizeof(hf_uring_handoff), 64);
+    void *handoffs = carve(from, handoff_count(config) * sizeof(hf_uring_handoff), 64);
     void *assigned = carve(from, count * sizeof(uint32_t), 64);
     for (uint16_t i = 0; i < count; i++) {
         carve_core(from, config, from->base == NULL ? NULL : &cores[i]);
@@ -108,8 +113,7 @@ static hf_uring_node *carve_node(carver *from, const hf_uring_config *config)
     return node;
 }
 
-/* ---- Opening
- * --------------------------------------------------------------------------------------- */
+/* ---- Opening -------------------------------------------------------------------------------- */
 
 static hf_err fill_defaults(hf_uring_config *config)
 {
@@ -161,7 +165,7 @@ static hf_err open_core(hf_uring_node *node, uint16_t index)
 
 static void open_handoffs(hf_uring_node *node)
 {
-    for (uint32_t i = 0; i < HF_URING_HANDOFFS; i++) {
+    for (uint32_t i = 0; i < handoff_count(&node->config); i++) {
         node->handoffs[i].fd = HF_URING_NONE;
         node->handoffs[i].msg.next = node->handoff_free;
         node->handoff_free = &node->handoffs[i].msg;

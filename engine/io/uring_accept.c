@@ -18,8 +18,7 @@ enum {
     KEEPALIVE_IDLE_S = 300,
 };
 
-/* ---- Binding
- * -------------------------------------------------------------------------------------- */
+/* ---- Binding -------------------------------------------------------------------------------- */
 
 /* Accepted sockets inherit these, which spares a few calls for each of them. No SO_REUSEPORT: two
  * nodes on one port would share its clients. SO_REUSEADDR only ignores connections of the past. */
@@ -107,8 +106,7 @@ hf_err hf_uring_listen(hf_uring_node *node, hf_listener listener, const char *ho
     return HF_OK;
 }
 
-/* ---- Accepting
- * ------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------ */
 
 static void arm(hf_uring_core *core, uint32_t index)
 {

@@ -38,8 +38,7 @@ static hf_uring_conn *find(const hf_uring_core *core, hf_conn_id id)
     return same ? conn : NULL;
 }
 
-/* ---- Slots: first in first out, so that a number is reused late
- * ----------------------------------- */
+/* ---- Slots: first in first out, so that a number is reused late ----------------------------- */
 
 static void slot_give(hf_uring_core *core, hf_uring_conn *conn)
 {
@@ -90,8 +89,7 @@ void hf_uring__conns_close(hf_uring_core *core)
     }
 }
 
-/* ---- Receive buffers: a ring that the kernel takes from and we give back to
- * ------------------------ */
+/* ---- Receive buffers: a ring that the kernel takes from and we give back to ----------------- */
 
 static void buffer_give(hf_uring_core *core, uint16_t number)
 {
@@ -119,8 +117,7 @@ hf_err hf_uring__buffers_register(hf_uring_core *core)
     return HF_OK;
 }
 
-/* ---- Operations
- * ------------------------------------------------------------------------------------ */
+/* ---- Operations ----------------------------------------------------------------------------- */
 
 static void receive_start(hf_uring_core *core, hf_uring_conn *conn)
 {
@@ -222,8 +219,7 @@ void hf_uring__conn_begin(hf_uring_core *core, int fd, hf_listener listener)
     }
 }
 
-/* ---- Completions
- * ----------------------------------------------------------------------------------- */
+/* ---- Completions ---------------------------------------------------------------------------- */
 
 static bool is_passing(int32_t result)
 {
@@ -333,8 +329,7 @@ void hf_uring__conn_done(hf_uring_core *core, hf_uring_tag tag, uint32_t index, 
     }
 }
 
-/* ---- The seam's calls
- * ------------------------------------------------------------------------------ */
+/* ---- The seam's calls ----------------------------------------------------------------------- */
 
 void hf_uring__conn_send(hf_io *io, hf_conn_id id, hf_bytes data)
 {

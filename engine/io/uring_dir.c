@@ -110,8 +110,7 @@ hf_err hf_uring__open_dir(hf_uring_node *node)
     return err != HF_OK ? err : probe(node, name);
 }
 
-/* ---- Listing: at boot only, in memory mapped for the call
- * ---------------------------------------- */
+/* ---- Listing: at boot only, in memory mapped for the call ----------------------------------- */
 
 typedef struct listing {
     char *names; /* each with its zero */

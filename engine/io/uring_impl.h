@@ -64,7 +64,8 @@ typedef struct hf_uring_handoff {
     int32_t fd;
     uint32_t listener;
 } hf_uring_handoff;
-enum { HF_URING_HANDOFFS = 256, HF_URING_MSG_HANDOFF = HF_MSG_KIND_MAKER };
+/* One for each connection that can be on its way, within reason. */
+enum { HF_URING_HANDOFFS_MAX = 65536, HF_URING_MSG_HANDOFF = HF_MSG_KIND_MAKER };
 
 /* What other cores touch of a core, on a line of its own. */
 typedef struct hf_uring_shared {

@@ -26,8 +26,7 @@ enum {
     SQ_TRIES = 10000,
 };
 
-/* ---- Submission
- * ------------------------------------------------------------------------------------ */
+/* ---- Submission ----------------------------------------------------------------------------- */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LOOP_ASAN 1
@@ -79,8 +78,7 @@ static void arm_event(hf_uring_core *core)
     io_uring_sqe_set_data64(sqe, hf_uring__data(HF_URING_TAG_EVENT, 0));
 }
 
-/* ---- Messages
- * -------------------------------------------------------------------------------------- */
+/* ---- Messages ------------------------------------------------------------------------------- */
 
 /* After something was put into a peer's ring: the peer says that it sleeps, then looks at its rings
  * once more; we fill the ring, then look whether it sleeps. The fences on both sides make sure that
@@ -234,8 +232,7 @@ static bool has_mail(const hf_uring_core *core)
     return false;
 }
 
-/* ---- Completions
- * ----------------------------------------------------------------------------------- */
+/* ---- Completions ---------------------------------------------------------------------------- */
 
 typedef struct taken_cqe {
     uint64_t data;
@@ -309,8 +306,7 @@ static void take_completions(hf_uring_core *core)
     }
 }
 
-/* ---- The end of a turn
- * ----------------------------------------------------------------------------- */
+/* ---- The end of a turn ---------------------------------------------------------------------- */
 
 static bool kernel_has_work(const hf_uring_core *core)
 {
@@ -418,8 +414,7 @@ static void loop(hf_uring_core *core)
     }
 }
 
-/* ---- Beginning and end of a run
- * -------------------------------------------------------------------- */
+/* ---- Beginning and end of a run ------------------------------------------------------------- */
 
 static hf_err ring_open(hf_uring_core *core)
 {
@@ -537,8 +532,7 @@ void hf_uring_stop(hf_uring_node *node)
     hf_uring_wake(node);
 }
 
-/* ---- The seam
- * -------------------------------------------------------------------------------------- */
+/* ---- The seam ------------------------------------------------------------------------------- */
 
 static uint64_t draw(hf_io *io)
 {

@@ -155,8 +155,7 @@ static void in_memory(void **state)
     play("/dev/shm", all_steps, sizeof all_steps / sizeof all_steps[0]);
 }
 
-/* ---- More operations in one turn than the submission queue holds
- * ---------------------------------- */
+/* ---- More operations in one turn than the submission queue holds ---------------------------- */
 
 typedef struct crowd {
     hf_io *io;
@@ -237,8 +236,7 @@ static void a_full_queue_loses_nothing(void **state)
     world_close(&w);
 }
 
-/* ---- The directory
- * -------------------------------------------------------------------------------- */
+/* ---- The directory -------------------------------------------------------------------------- */
 
 typedef struct names {
     char all[1024];

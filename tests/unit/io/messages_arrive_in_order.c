@@ -135,8 +135,7 @@ static void a_sleeping_core_is_woken(void **state)
     assert_true(sleeps > 1000);
 }
 
-/* ---- Posting to oneself
- * --------------------------------------------------------------------------- */
+/* ---- Posting to oneself --------------------------------------------------------------------- */
 
 typedef struct loner {
     hf_io *io;
