@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define NONE HF_MAP_NONE
+#define NONE HF_CHECK_NONE
 
 static hf_append_key *index_key(hf_append_index *index, int64_t name)
 {
-    uint32_t at = hf_map_add(&index->key_map, name, 0, index->key_count);
+    uint32_t at = hf_check_map_add(&index->key_map, name, 0, index->key_count);
     if (at == index->key_count) {
         index->keys =
             hf_check_grow(index->keys, index->key_count, &index->key_capacity, sizeof *index->keys);
@@ -32,7 +32,7 @@ static void index_write(hf_append_index *index, uint32_t txn, const hf_micro *op
 {
     hf_append_key *key = index_key(index, op->arg[0]);
     uint32_t at = index->write_count;
-    if (hf_map_add(&index->write_map, op->arg[0], op->arg[1], at) != at) {
+    if (hf_check_map_add(&index->write_map, op->arg[0], op->arg[1], at) != at) {
         hf_verdict_unusable(index->verdict,
                             "  %" PRId64 " is appended twice to key %" PRId64
                             ", so reads do not tell the two apart",
@@ -80,7 +80,7 @@ static void index_commit(hf_append_index *index, uint32_t txn)
 /* An element that a committed transaction read proves its unknown writer committed. */
 static uint32_t index_witness(hf_append_index *index, int64_t key, int64_t value)
 {
-    uint32_t write = hf_map_get(&index->write_map, key, value);
+    uint32_t write = hf_check_map_get(&index->write_map, key, value);
     if (write != NONE) {
         uint32_t txn = index->writes[write].txn;
         if (!hf_history_refused(&index->history->txns[txn])) {
@@ -124,13 +124,14 @@ static bool key_take_list(hf_append_index *index, hf_append_key *key, const hf_m
 static void report_internal(hf_append_index *index, uint32_t txn, const hf_append_key *key,
                             const hf_micro *op)
 {
-    hf_text *text = hf_verdict_find(index->verdict, "internal", "");
-    hf_text_add(text,
-                "  the read of key %" PRId64 " that shows %u elements contradicts what came before "
-                "it in\n    ",
-                key->key, op->list_count);
+    hf_check_text *text = hf_verdict_find(index->verdict, "internal", "");
+    hf_check_text_add(text,
+                      "  the read of key %" PRId64
+                      " that shows %u elements contradicts what came before "
+                      "it in\n    ",
+                      key->key, op->list_count);
     hf_history_describe(index->history, txn, text);
-    hf_text_add(text, "\n");
+    hf_check_text_add(text, "\n");
 }
 
 /* The list must be: what the transaction read last of the key, if it did, then its own appends
@@ -208,7 +209,7 @@ static void index_own_append(hf_append_index *index, uint32_t txn, const hf_micr
     hf_append_key *key = index_key(index, op->arg[0]);
     key_walk_start(key, txn);
     if (key->own_count++ == 0) {
-        key->own_first = hf_map_get(&index->write_map, op->arg[0], op->arg[1]);
+        key->own_first = hf_check_map_get(&index->write_map, op->arg[0], op->arg[1]);
     }
     if (key->outer_read != NONE) {
         index->reads[key->outer_read].updates = true;
@@ -280,7 +281,7 @@ void hf_append_index_close(hf_append_index *index)
     free(index->reads);
     free(index->committed);
     free(index->todo);
-    hf_map_close(&index->key_map);
-    hf_map_close(&index->write_map);
+    hf_check_map_close(&index->key_map);
+    hf_check_map_close(&index->write_map);
     *index = (hf_append_index){ 0 };
 }

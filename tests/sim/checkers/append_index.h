@@ -15,8 +15,8 @@ typedef struct hf_append_write {
     uint32_t txn;
     uint32_t key; /* its index */
     int64_t value;
-    uint32_t place;       /* in the key's order; HF_MAP_NONE: no committed read shows it */
-    uint32_t next_in_txn; /* the same transaction's next append to this key, or HF_MAP_NONE */
+    uint32_t place;       /* in the key's order; HF_CHECK_NONE: no committed read shows it */
+    uint32_t next_in_txn; /* the same transaction's next append to this key, or HF_CHECK_NONE */
     uint32_t next_in_key;
 } hf_append_write;
 
@@ -33,7 +33,7 @@ typedef struct hf_append_read {
 
 typedef struct hf_append_place {
     int64_t value;
-    uint32_t write;  /* HF_MAP_NONE: nobody appended it */
+    uint32_t write;  /* HF_CHECK_NONE: nobody appended it */
     uint32_t reader; /* the transaction whose read showed it first */
 } hf_append_place;
 
@@ -49,7 +49,7 @@ typedef struct hf_append_key {
     uint32_t last_read;
     /* While walking one transaction: */
     uint32_t walker;     /* txn + 1 of the transaction the rest is about */
-    uint32_t outer_read; /* its first read of the key, or HF_MAP_NONE */
+    uint32_t outer_read; /* its first read of the key, or HF_CHECK_NONE */
     uint32_t base_read;  /* its newest */
     uint32_t own_first;  /* its first append since then */
     uint32_t own_count;
@@ -61,12 +61,12 @@ typedef struct hf_append_index {
     hf_append_key *keys;
     uint32_t key_count;
     uint32_t key_capacity;
-    hf_map key_map;
+    hf_check_map key_map;
     hf_append_write *writes;
     uint32_t write_count;
     uint32_t write_capacity;
-    hf_map write_map;      /* (key, value) */
-    hf_append_read *reads; /* of committed transactions only */
+    hf_check_map write_map; /* (key, value) */
+    hf_append_read *reads;  /* of committed transactions only */
     uint32_t read_count;
     uint32_t read_capacity;
     bool *committed; /* per transaction */

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define NONE HF_MAP_NONE
+#define NONE HF_CHECK_NONE
 
 /* ---- Direct findings ---- */
 static void find_in_order(const hf_append_index *index, hf_verdict *verdict)
@@ -29,18 +29,18 @@ static void find_in_order(const hf_append_index *index, hf_verdict *verdict)
             if (name == NULL) {
                 continue;
             }
-            hf_text *text = hf_verdict_find(verdict, name,
-                                            name[0] == 'G'   ? "aborted read"
-                                            : name[0] == 'd' ? "applied twice"
-                                                             : "");
-            hf_text_add(text, "  key %" PRId64 ", element %" PRId64 "\n  read by ", key->key,
-                        place->value);
+            hf_check_text *text = hf_verdict_find(verdict, name,
+                                                  name[0] == 'G'   ? "aborted read"
+                                                  : name[0] == 'd' ? "applied twice"
+                                                                   : "");
+            hf_check_text_add(text, "  key %" PRId64 ", element %" PRId64 "\n  read by ", key->key,
+                              place->value);
             hf_history_describe(history, place->reader, text);
             if (place->write != NONE) {
-                hf_text_add(text, "\n  appended by ");
+                hf_check_text_add(text, "\n  appended by ");
                 hf_history_describe(history, index->writes[place->write].txn, text);
             }
-            hf_text_add(text, "\n");
+            hf_check_text_add(text, "\n");
         }
     }
 }
@@ -59,13 +59,13 @@ static void find_misfits(const hf_append_index *index, hf_verdict *verdict)
             at++;
         }
         HF_ASSERT(at < op->list_count && at < key->shown);
-        hf_text *text = hf_verdict_find(verdict, "incompatible-order", "");
-        hf_text_add(text, "  key %" PRId64 " has %" PRId64 " at place %u in\n    ", key->key,
-                    op->list[at], at);
+        hf_check_text *text = hf_verdict_find(verdict, "incompatible-order", "");
+        hf_check_text_add(text, "  key %" PRId64 " has %" PRId64 " at place %u in\n    ", key->key,
+                          op->list[at], at);
         hf_history_describe(index->history, read->txn, text);
-        hf_text_add(text, "\n  but %" PRId64 " in\n    ", key->order[at].value);
+        hf_check_text_add(text, "\n  but %" PRId64 " in\n    ", key->order[at].value);
         hf_history_describe(index->history, key->order[at].reader, text);
-        hf_text_add(text, "\n");
+        hf_check_text_add(text, "\n");
     }
 }
 
@@ -86,17 +86,17 @@ static void find_intermediate(const hf_append_index *index, hf_verdict *verdict)
         if (!own && w->next_in_txn == NONE) {
             continue;
         }
-        hf_text *text = own ? hf_verdict_find(verdict, "internal", "read before append")
-                            : hf_verdict_find(verdict, "G1b", "intermediate read");
-        hf_text_add(text, "  key %" PRId64 " ending in %" PRId64 " was read by\n    ", key->key,
-                    w->value);
+        hf_check_text *text = own ? hf_verdict_find(verdict, "internal", "read before append")
+                                  : hf_verdict_find(verdict, "G1b", "intermediate read");
+        hf_check_text_add(text, "  key %" PRId64 " ending in %" PRId64 " was read by\n    ",
+                          key->key, w->value);
         hf_history_describe(index->history, read->txn, text);
-        hf_text_add(text, own ? "\n  which appends it only afterwards"
-                              : "\n  but its writer goes on to append to it\n    ");
+        hf_check_text_add(text, own ? "\n  which appends it only afterwards"
+                                    : "\n  but its writer goes on to append to it\n    ");
         if (!own) {
             hf_history_describe(index->history, w->txn, text);
         }
-        hf_text_add(text, "\n");
+        hf_check_text_add(text, "\n");
     }
 }
 
@@ -106,12 +106,12 @@ static void find_torn(const hf_append_index *index, hf_verdict *verdict)
         const hf_append_write *write = &index->writes[w];
         if (write->place == NONE && write->next_in_txn != NONE &&
             index->writes[write->next_in_txn].place != NONE) {
-            hf_text *text = hf_verdict_find(verdict, "torn-append", "");
-            hf_text_add(text, "  key %" PRId64 " has element %" PRId64 ", not %" PRId64 " of\n    ",
-                        index->keys[write->key].key, index->writes[write->next_in_txn].value,
-                        write->value);
+            hf_check_text *text = hf_verdict_find(verdict, "torn-append", "");
+            hf_check_text_add(
+                text, "  key %" PRId64 " has element %" PRId64 ", not %" PRId64 " of\n    ",
+                index->keys[write->key].key, index->writes[write->next_in_txn].value, write->value);
             hf_history_describe(index->history, write->txn, text);
-            hf_text_add(text, "\n");
+            hf_check_text_add(text, "\n");
         }
     }
 }
@@ -133,14 +133,14 @@ static void find_lost_updates(const hf_append_index *index, hf_verdict *verdict)
                 *slot = read->txn + 1;
                 continue;
             }
-            hf_text *text = hf_verdict_find(verdict, "lost-update", "lost update");
-            hf_text_add(text,
-                        "  both read %u elements of key %" PRId64 " and appended to it:\n    ",
-                        read->outside, key->key);
+            hf_check_text *text = hf_verdict_find(verdict, "lost-update", "lost update");
+            hf_check_text_add(
+                text, "  both read %u elements of key %" PRId64 " and appended to it:\n    ",
+                read->outside, key->key);
             hf_history_describe(index->history, *slot - 1, text);
-            hf_text_add(text, "\n    ");
+            hf_check_text_add(text, "\n    ");
             hf_history_describe(index->history, read->txn, text);
-            hf_text_add(text, "\n");
+            hf_check_text_add(text, "\n");
         }
         free(updater);
     }
@@ -335,7 +335,7 @@ static void edges_of_processes(const hf_append_index *index, const bool *target,
     const hf_history *history = index->history;
     turn *turns = hf_check_alloc(history->count, sizeof *turns);
     uint32_t *last = hf_check_alloc(history->count, sizeof *last); /* per process: txn + 1 */
-    hf_map processes = { 0 };
+    hf_check_map processes = { 0 };
     uint32_t turn_count = 0;
     for (uint32_t t = 0; t < history->count; t++) {
         if (index->committed[t]) {
@@ -346,7 +346,7 @@ static void edges_of_processes(const hf_append_index *index, const bool *target,
     for (uint32_t i = 0; i < turn_count; i++) {
         uint32_t t = turns[i].txn;
         const hf_history_txn *txn = &history->txns[t];
-        uint32_t p = hf_map_add(&processes, txn->process, 0, processes.count);
+        uint32_t p = hf_check_map_add(&processes, txn->process, 0, processes.count);
         if (target[t] && last[p] != 0 && history->txns[last[p] - 1].returned <= txn->invoked) {
             edge_between(graph, last[p] - 1, t, HF_EDGE_PROC, 0, 0);
         }
@@ -354,7 +354,7 @@ static void edges_of_processes(const hf_append_index *index, const bool *target,
             last[p] = t + 1;
         }
     }
-    hf_map_close(&processes);
+    hf_check_map_close(&processes);
     free(last);
     free(turns);
 }

@@ -32,27 +32,27 @@ typedef struct bank {
     account *accounts;
     uint32_t account_count;
     uint32_t account_capacity;
-    hf_map account_map;
-    hf_transfers transfers;
+    hf_check_map account_map;
+    hf_check_transfers transfers;
     uint32_t whole;  /* number of the whole read that is being judged */
     uint32_t *times; /* per transfer: how often the ledger that is being judged has it */
     ack *acks;       /* acknowledged transfers, in order of acknowledgement */
     uint32_t ack_count;
 } bank;
 
-static hf_text *bank_find(bank *b, const char *anomaly, uint32_t txn)
+static hf_check_text *bank_find(bank *b, const char *anomaly, uint32_t txn)
 {
-    hf_text *text = hf_verdict_find(b->verdict, anomaly, "");
-    hf_text_add(text, "  ");
+    hf_check_text *text = hf_verdict_find(b->verdict, anomaly, "");
+    hf_check_text_add(text, "  ");
     hf_history_describe(b->history, txn, text);
-    hf_text_add(text, "\n  ");
+    hf_check_text_add(text, "\n  ");
     return text;
 }
 
 /* ---- Accounts ---- */
 static void bank_open_account(bank *b, const hf_history_txn *txn, const hf_micro *op)
 {
-    if (hf_map_add(&b->account_map, op->arg[0], 0, b->account_count) != b->account_count) {
+    if (hf_check_map_add(&b->account_map, op->arg[0], 0, b->account_count) != b->account_count) {
         hf_verdict_unusable(b->verdict, "  account %" PRId64 " is opened twice", op->arg[0]);
         return;
     }
@@ -79,8 +79,8 @@ static void bank_open_accounts(bank *b)
 
 static account *bank_account(const bank *b, int64_t key)
 {
-    uint32_t at = hf_map_get(&b->account_map, key, 0);
-    return at == HF_MAP_NONE ? NULL : &b->accounts[at];
+    uint32_t at = hf_check_map_get(&b->account_map, key, 0);
+    return at == HF_CHECK_NONE ? NULL : &b->accounts[at];
 }
 
 /* ---- One whole read of balances ---- */
@@ -88,25 +88,25 @@ static bool judge_balance(bank *b, uint32_t txn, int64_t key, int64_t balance)
 {
     account *a = bank_account(b, key);
     if (a == NULL) {
-        hf_text_add(bank_find(b, "account-unknown", txn), "nobody opened account %" PRId64 "\n",
-                    key);
+        hf_check_text_add(bank_find(b, "account-unknown", txn),
+                          "nobody opened account %" PRId64 "\n", key);
         return false;
     }
     if (a->seen == b->whole) {
-        hf_text_add(bank_find(b, "account-twice", txn), "account %" PRId64 " is there twice\n",
-                    key);
+        hf_check_text_add(bank_find(b, "account-twice", txn),
+                          "account %" PRId64 " is there twice\n", key);
         return false;
     }
     a->seen = b->whole;
     a->balance = balance;
     if (balance < a->min) {
-        hf_text_add(bank_find(b, "floor-crossed", txn),
-                    "account %" PRId64 " holds %" PRId64 ", its floor is %" PRId64 "\n", key,
-                    balance, a->min);
+        hf_check_text_add(bank_find(b, "floor-crossed", txn),
+                          "account %" PRId64 " holds %" PRId64 ", its floor is %" PRId64 "\n", key,
+                          balance, a->min);
     } else if (balance > a->max) {
-        hf_text_add(bank_find(b, "ceiling-crossed", txn),
-                    "account %" PRId64 " holds %" PRId64 ", its ceiling is %" PRId64 "\n", key,
-                    balance, a->max);
+        hf_check_text_add(bank_find(b, "ceiling-crossed", txn),
+                          "account %" PRId64 " holds %" PRId64 ", its ceiling is %" PRId64 "\n",
+                          key, balance, a->max);
     }
     return true;
 }
@@ -119,8 +119,8 @@ static bool judge_presence(bank *b, uint32_t txn)
     for (uint32_t i = 0; i < b->account_count; i++) {
         account *a = &b->accounts[i];
         if (a->seen != b->whole && a->opened < t->invoked && !t->snapshot) {
-            hf_text_add(bank_find(b, "account-missing", txn), "account %" PRId64 " is not there\n",
-                        a->key);
+            hf_check_text_add(bank_find(b, "account-missing", txn),
+                              "account %" PRId64 " is not there\n", a->key);
             whole = false;
         }
     }
@@ -140,10 +140,10 @@ static void judge_sum(bank *b, uint32_t txn)
     if (sum != opening) {
         wide gap = sum > opening ? sum - opening : opening - sum;
         bool small = gap <= INT64_MAX;
-        hf_text_add(bank_find(b, sum > opening ? "money-created" : "money-destroyed", txn),
-                    "the balances sum up to %s%" PRId64 " %s than at opening\n",
-                    small ? "" : "more than ", small ? (int64_t)gap : INT64_MAX,
-                    sum > opening ? "more" : "less");
+        hf_check_text_add(bank_find(b, sum > opening ? "money-created" : "money-destroyed", txn),
+                          "the balances sum up to %s%" PRId64 " %s than at opening\n",
+                          small ? "" : "more than ", small ? (int64_t)gap : INT64_MAX,
+                          sum > opening ? "more" : "less");
     }
 }
 
@@ -166,28 +166,28 @@ static bool judge_balances(bank *b, uint32_t txn, const hf_micro *op)
 static void judge_entry(bank *b, uint32_t txn, int64_t id)
 {
     const hf_history_txn *t = &b->history->txns[txn];
-    uint32_t at = hf_map_get(&b->transfers.map, id, 0);
-    if (at == HF_MAP_NONE) {
-        hf_text_add(bank_find(b, "from-nowhere", txn), "nobody asked for transfer %" PRId64 "\n",
-                    id);
+    uint32_t at = hf_check_map_get(&b->transfers.map, id, 0);
+    if (at == HF_CHECK_NONE) {
+        hf_check_text_add(bank_find(b, "from-nowhere", txn),
+                          "nobody asked for transfer %" PRId64 "\n", id);
         return;
     }
-    const hf_transfer *transfer = &b->transfers.items[at];
+    const hf_check_transfer *transfer = &b->transfers.items[at];
     b->times[at]++;
     if (b->times[at] == 2) {
-        hf_text *text = bank_find(b, "applied-twice", txn);
+        hf_check_text *text = bank_find(b, "applied-twice", txn);
         hf_history_describe(b->history, transfer->txn, text);
-        hf_text_add(text, " is in the ledger twice\n");
+        hf_check_text_add(text, " is in the ledger twice\n");
     }
     if (transfer->heard == HF_HEARD_FAIL) {
-        hf_text *text = bank_find(b, "refused-applied", txn);
+        hf_check_text *text = bank_find(b, "refused-applied", txn);
         hf_history_describe(b->history, transfer->txn, text);
-        hf_text_add(text, " was refused and is in the ledger\n");
+        hf_check_text_add(text, " was refused and is in the ledger\n");
     }
     if (transfer->invoked > t->returned) {
-        hf_text *text = bank_find(b, "from-nowhere", txn);
+        hf_check_text *text = bank_find(b, "from-nowhere", txn);
         hf_history_describe(b->history, transfer->txn, text);
-        hf_text_add(text, " was asked for only after the read had returned\n");
+        hf_check_text_add(text, " was asked for only after the read had returned\n");
     }
 }
 
@@ -200,9 +200,9 @@ static void judge_acknowledged(bank *b, uint32_t txn)
             break;
         }
         if (b->times[at] == 0) {
-            hf_text *text = bank_find(b, "lost-ack", txn);
+            hf_check_text *text = bank_find(b, "lost-ack", txn);
             hf_history_describe(b->history, b->transfers.items[at].txn, text);
-            hf_text_add(text, " was acknowledged before and is not in the ledger\n");
+            hf_check_text_add(text, " was acknowledged before and is not in the ledger\n");
         }
     }
 }
@@ -231,11 +231,11 @@ static bool account_off(const account *a)
 }
 
 /* A transfer one of whose sides is the only thing that is wrong; NULL when it is something else. */
-static const hf_transfer *half_applied(const bank *b, const account *off)
+static const hf_check_transfer *half_applied(const bank *b, const account *off)
 {
     int64_t gap = (int64_t)((uint64_t)off->balance - (uint64_t)off->opening - (uint64_t)off->moved);
     for (uint32_t i = 0; i < b->transfers.count; i++) {
-        const hf_transfer *t = &b->transfers.items[i];
+        const hf_check_transfer *t = &b->transfers.items[i];
         if ((t->from == off->key && (gap == t->amount || gap == -t->amount)) ||
             (t->to == off->key && (gap == t->amount || gap == -t->amount))) {
             return t;
@@ -250,7 +250,7 @@ static void judge_together(bank *b, uint32_t txn)
         b->accounts[i].moved = 0;
     }
     for (uint32_t i = 0; i < b->transfers.count; i++) {
-        const hf_transfer *t = &b->transfers.items[i];
+        const hf_check_transfer *t = &b->transfers.items[i];
         for (uint32_t n = 0; n < b->times[i]; n++) {
             ledger_move(b, t->from, -t->amount);
             ledger_move(b, t->to, t->amount);
@@ -267,14 +267,14 @@ static void judge_together(bank *b, uint32_t txn)
     if (off == NULL) {
         return;
     }
-    const hf_transfer *half = off_count == 1 ? half_applied(b, off) : NULL;
-    hf_text *text = bank_find(b, half != NULL ? "half-applied" : "ledger-mismatch", txn);
-    hf_text_add(text,
-                "account %" PRId64 " opened with %" PRId64 ", the ledger moved %" PRId64
-                ", and it holds %" PRId64 "; %u accounts are off\n",
-                off->key, off->opening, off->moved, off->balance, off_count);
+    const hf_check_transfer *half = off_count == 1 ? half_applied(b, off) : NULL;
+    hf_check_text *text = bank_find(b, half != NULL ? "half-applied" : "ledger-mismatch", txn);
+    hf_check_text_add(text,
+                      "account %" PRId64 " opened with %" PRId64 ", the ledger moved %" PRId64
+                      ", and it holds %" PRId64 "; %u accounts are off\n",
+                      off->key, off->opening, off->moved, off->balance, off_count);
     if (half != NULL) {
-        hf_text_add(text, "  one side of transfer %" PRId64 " would explain it\n", half->id);
+        hf_check_text_add(text, "  one side of transfer %" PRId64 " would explain it\n", half->id);
     }
 }
 
@@ -345,7 +345,7 @@ hf_ruling hf_check_bank(const hf_history *history, hf_verdict *verdict, bool *en
 {
     bank b = { .history = history, .verdict = verdict };
     bank_open_accounts(&b);
-    hf_transfers_open(&b.transfers, history, verdict);
+    hf_check_transfers_open(&b.transfers, history, verdict);
     bank_sort_acks(&b);
     for (uint32_t t = 0; t < history->count && verdict->ruling != HF_RULING_UNUSABLE; t++) {
         if (history->txns[t].heard == HF_HEARD_OK) {
@@ -355,10 +355,10 @@ hf_ruling hf_check_bank(const hf_history *history, hf_verdict *verdict, bool *en
     if (ended_unread != NULL) {
         *ended_unread = bank_ended_unread(history);
     }
-    hf_transfers_close(&b.transfers);
+    hf_check_transfers_close(&b.transfers);
     free(b.times);
     free(b.acks);
     free(b.accounts);
-    hf_map_close(&b.account_map);
+    hf_check_map_close(&b.account_map);
     return hf_verdict_settle(verdict);
 }

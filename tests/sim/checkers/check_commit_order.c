@@ -12,39 +12,39 @@
 typedef struct replay {
     const hf_history *history;
     hf_verdict *verdict;
-    hf_model model;
-    hf_transfers transfers;
+    hf_check_model model;
+    hf_check_transfers transfers;
     uint32_t txn;   /* being replayed */
     bool writes;    /* it changes something */
     uint32_t whole; /* number of the whole read (balances, ledger) being compared */
 } replay;
 
 /* ---- What a micro-operation touches ---- */
-typedef void replay_touch(replay *r, hf_model_cell *cell, void *context);
+typedef void replay_touch(replay *r, hf_check_model_cell *cell, void *context);
 
 static void each_cell(replay *r, const hf_micro *op, replay_touch *touch, void *context)
 {
-    hf_model *m = &r->model;
+    hf_check_model *m = &r->model;
     switch (op->kind) {
     case HF_MICRO_APPEND:
     case HF_MICRO_LIST:
-        touch(r, hf_model_cell_of(m, HF_MODEL_LIST, op->arg[0]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_LIST, op->arg[0]), context);
         break;
     case HF_MICRO_WRITE:
     case HF_MICRO_DELETE:
     case HF_MICRO_READ:
     case HF_MICRO_CAS:
-        touch(r, hf_model_cell_of(m, HF_MODEL_REGISTER, op->arg[0]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_REGISTER, op->arg[0]), context);
         break;
     case HF_MICRO_OPEN:
     case HF_MICRO_ADD:
     case HF_MICRO_COUNT:
-        touch(r, hf_model_cell_of(m, HF_MODEL_QUANTITY, op->arg[0]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_QUANTITY, op->arg[0]), context);
         break;
     case HF_MICRO_TRANSFER:
-        touch(r, hf_model_cell_of(m, HF_MODEL_TRANSFER, op->arg[0]), context);
-        touch(r, hf_model_cell_of(m, HF_MODEL_QUANTITY, op->arg[1]), context);
-        touch(r, hf_model_cell_of(m, HF_MODEL_QUANTITY, op->arg[2]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_TRANSFER, op->arg[0]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_QUANTITY, op->arg[1]), context);
+        touch(r, hf_check_model_cell_of(m, HF_CHECK_MODEL_QUANTITY, op->arg[2]), context);
         break;
     case HF_MICRO_SCAN:
     case HF_MICRO_BALANCES:
@@ -77,14 +77,14 @@ static bool txn_has_place(const hf_history_txn *txn)
     return txn->heard == HF_HEARD_OK && txn->commit_ts != 0;
 }
 
-static void touch_nothing(replay *r, hf_model_cell *cell, void *context)
+static void touch_nothing(replay *r, hf_check_model_cell *cell, void *context)
 {
     (void)r;
     (void)cell;
     (void)context;
 }
 
-static void touch_taint(replay *r, hf_model_cell *cell, void *context)
+static void touch_taint(replay *r, hf_check_model_cell *cell, void *context)
 {
     (void)r;
     (void)context;
@@ -104,56 +104,56 @@ static void replay_prepare(replay *r)
         }
     }
     for (uint32_t i = 0; i < r->transfers.count; i++) {
-        const hf_transfer *t = &r->transfers.items[i];
+        const hf_check_transfer *t = &r->transfers.items[i];
         const hf_history_txn *told = &r->history->txns[t->txn];
         if (t->heard != HF_HEARD_FAIL && !txn_has_place(told)) {
-            hf_model_cell_of(&r->model, HF_MODEL_TRANSFER, t->id)->tainted = true;
-            hf_model_cell_of(&r->model, HF_MODEL_QUANTITY, t->from)->tainted = true;
-            hf_model_cell_of(&r->model, HF_MODEL_QUANTITY, t->to)->tainted = true;
+            hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_TRANSFER, t->id)->tainted = true;
+            hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, t->from)->tainted = true;
+            hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, t->to)->tainted = true;
         }
     }
-    hf_model_seal(&r->model);
+    hf_check_model_seal(&r->model);
 }
 
 /* ---- Findings ---- */
-static hf_text *replay_find(replay *r, const char *anomaly)
+static hf_check_text *replay_find(replay *r, const char *anomaly)
 {
-    hf_text *text = hf_verdict_find(r->verdict, anomaly, "");
-    hf_text_add(text, "  ");
+    hf_check_text *text = hf_verdict_find(r->verdict, anomaly, "");
+    hf_check_text_add(text, "  ");
     hf_history_describe(r->history, r->txn, text);
-    hf_text_add(text, "\n  ");
+    hf_check_text_add(text, "\n  ");
     return text;
 }
 
-static void describe_changer(const replay *r, const hf_model_cell *cell, hf_text *text)
+static void describe_changer(const replay *r, const hf_check_model_cell *cell, hf_check_text *text)
 {
-    hf_text_add(text, "\n  last changed by ");
+    hf_check_text_add(text, "\n  last changed by ");
     if (cell->changer == 0) {
-        hf_text_add(text, "nobody");
+        hf_check_text_add(text, "nobody");
     } else {
         hf_history_describe(r->history, cell->changer - 1, text);
     }
-    hf_text_add(text, "\n");
+    hf_check_text_add(text, "\n");
 }
 
-static void add_value(int64_t value, hf_text *text)
+static void add_value(int64_t value, hf_check_text *text)
 {
     if (value == HF_NIL) {
-        hf_text_add(text, "nil");
+        hf_check_text_add(text, "nil");
     } else {
-        hf_text_add(text, "%" PRId64, value);
+        hf_check_text_add(text, "%" PRId64, value);
     }
 }
 
 /* ---- Comparing ---- */
-static const char *space_name(hf_model_space space)
+static const char *space_name(hf_check_model_space space)
 {
     static const char *const names[] = { "list", "register", "quantity", "transfer" };
     return names[space];
 }
 
 /* False when nothing can be said about the cell. */
-static bool cell_comparable(replay *r, const hf_model_cell *cell)
+static bool cell_comparable(replay *r, const hf_check_model_cell *cell)
 {
     if (cell->tainted) {
         r->verdict->skipped++;
@@ -163,20 +163,20 @@ static bool cell_comparable(replay *r, const hf_model_cell *cell)
     return true;
 }
 
-static void compare_value(replay *r, const hf_model_cell *cell, int64_t wanted, int64_t heard)
+static void compare_value(replay *r, const hf_check_model_cell *cell, int64_t wanted, int64_t heard)
 {
     if (!cell_comparable(r, cell) || wanted == heard) {
         return;
     }
-    hf_text *text = replay_find(r, "replay-mismatch");
-    hf_text_add(text, "%s %" PRId64 " was heard as ", space_name(cell->space), cell->key);
+    hf_check_text *text = replay_find(r, "replay-mismatch");
+    hf_check_text_add(text, "%s %" PRId64 " was heard as ", space_name(cell->space), cell->key);
     add_value(heard, text);
-    hf_text_add(text, ", replay gives ");
+    hf_check_text_add(text, ", replay gives ");
     add_value(wanted, text);
     describe_changer(r, cell, text);
 }
 
-static void compare_list(replay *r, const hf_model_cell *cell, const hf_micro *op)
+static void compare_list(replay *r, const hf_check_model_cell *cell, const hf_micro *op)
 {
     if (!cell_comparable(r, cell)) {
         return;
@@ -188,20 +188,20 @@ static void compare_list(replay *r, const hf_model_cell *cell, const hf_micro *o
     if (at == cell->list_count && at == op->list_count) {
         return;
     }
-    hf_text *text = replay_find(r, "replay-mismatch");
-    hf_text_add(text,
-                "list %" PRId64 " was heard with %u elements, replay gives %u; they part at %u",
-                cell->key, op->list_count, cell->list_count, at);
+    hf_check_text *text = replay_find(r, "replay-mismatch");
+    hf_check_text_add(
+        text, "list %" PRId64 " was heard with %u elements, replay gives %u; they part at %u",
+        cell->key, op->list_count, cell->list_count, at);
     describe_changer(r, cell, text);
 }
 
 /* Registers with a value in [arg 0, arg 1), tainted ones left out on both sides. */
 static void compare_scan(replay *r, const hf_micro *op)
 {
-    hf_model *m = &r->model;
+    hf_check_model *m = &r->model;
     uint32_t heard = 0;
-    for (uint32_t i = hf_model_register_from(m, op->arg[0]); i < m->register_count; i++) {
-        const hf_model_cell *cell = &m->cells[m->registers[i]];
+    for (uint32_t i = hf_check_model_register_from(m, op->arg[0]); i < m->register_count; i++) {
+        const hf_check_model_cell *cell = &m->cells[m->registers[i]];
         if (cell->key >= op->arg[1]) {
             break;
         }
@@ -213,63 +213,64 @@ static void compare_scan(replay *r, const hf_micro *op)
         compare_value(r, cell, cell->value, value);
     }
     if (heard != op->list_count) {
-        hf_text_add(replay_find(r, "replay-mismatch"),
-                    "the scan shows key %" PRId64 " out of place, or although nobody wrote it\n",
-                    op->list[heard]);
+        hf_check_text_add(replay_find(r, "replay-mismatch"),
+                          "the scan shows key %" PRId64
+                          " out of place, or although nobody wrote it\n",
+                          op->list[heard]);
     }
 }
 
 static void compare_balances(replay *r, const hf_micro *op)
 {
-    hf_model *m = &r->model;
+    hf_check_model *m = &r->model;
     r->whole++;
     for (uint32_t i = 0; i < op->list_count; i += 2) {
-        hf_model_cell *cell = hf_model_cell_of(m, HF_MODEL_QUANTITY, op->list[i]);
+        hf_check_model_cell *cell = hf_check_model_cell_of(m, HF_CHECK_MODEL_QUANTITY, op->list[i]);
         cell->mark = r->whole;
         compare_value(r, cell, cell->value, op->list[i + 1]);
     }
     for (uint32_t i = 0; i < m->count; i++) {
-        const hf_model_cell *cell = &m->cells[i];
-        if (cell->space == HF_MODEL_QUANTITY && cell->opened && !cell->tainted &&
+        const hf_check_model_cell *cell = &m->cells[i];
+        if (cell->space == HF_CHECK_MODEL_QUANTITY && cell->opened && !cell->tainted &&
             cell->mark != r->whole) {
-            hf_text_add(replay_find(r, "replay-mismatch"), "account %" PRId64 " is not there\n",
-                        cell->key);
+            hf_check_text_add(replay_find(r, "replay-mismatch"),
+                              "account %" PRId64 " is not there\n", cell->key);
         }
     }
 }
 
 static void compare_ledger(replay *r, const hf_micro *op)
 {
-    hf_model *m = &r->model;
+    hf_check_model *m = &r->model;
     r->whole++;
     for (uint32_t i = 0; i < op->list_count; i++) {
-        hf_model_cell *cell = hf_model_cell_of(m, HF_MODEL_TRANSFER, op->list[i]);
+        hf_check_model_cell *cell = hf_check_model_cell_of(m, HF_CHECK_MODEL_TRANSFER, op->list[i]);
         bool again = cell->mark == r->whole;
         cell->mark = r->whole;
         compare_value(r, cell, cell->value, again ? 2 : 1);
     }
     for (uint32_t i = 0; i < m->count; i++) {
-        const hf_model_cell *cell = &m->cells[i];
-        if (cell->space == HF_MODEL_TRANSFER && cell->value != 0 && cell->mark != r->whole) {
+        const hf_check_model_cell *cell = &m->cells[i];
+        if (cell->space == HF_CHECK_MODEL_TRANSFER && cell->value != 0 && cell->mark != r->whole) {
             compare_value(r, cell, cell->value, 0);
         }
     }
 }
 
 /* ---- Replaying ---- */
-static void touch_tie(replay *r, hf_model_cell *cell, void *context)
+static void touch_tie(replay *r, hf_check_model_cell *cell, void *context)
 {
     (void)context;
     uint64_t ts = r->history->txns[r->txn].commit_ts;
     if (cell->changer != 0 && cell->changer != r->txn + 1 && cell->changed == ts && r->writes) {
-        hf_text *text = replay_find(r, "ts-tie");
-        hf_text_add(text, "has the timestamp of what it touches, %s %" PRId64,
-                    space_name(cell->space), cell->key);
+        hf_check_text *text = replay_find(r, "ts-tie");
+        hf_check_text_add(text, "has the timestamp of what it touches, %s %" PRId64,
+                          space_name(cell->space), cell->key);
         describe_changer(r, cell, text);
     }
 }
 
-static void touch_change(replay *r, hf_model_cell *cell, void *context)
+static void touch_change(replay *r, hf_check_model_cell *cell, void *context)
 {
     (void)context;
     cell->changer = r->txn + 1;
@@ -278,20 +279,24 @@ static void touch_change(replay *r, hf_model_cell *cell, void *context)
 
 static void apply_transfer(replay *r, const hf_micro *op)
 {
-    hf_model_cell *entry = hf_model_cell_of(&r->model, HF_MODEL_TRANSFER, op->arg[0]);
+    hf_check_model_cell *entry =
+        hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_TRANSFER, op->arg[0]);
     if (entry->value != 0) {
         return; /* a retry of what is applied */
     }
     entry->value = 1;
-    hf_model_cell *from = hf_model_cell_of(&r->model, HF_MODEL_QUANTITY, op->arg[1]);
+    hf_check_model_cell *from =
+        hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, op->arg[1]);
     from->value = (int64_t)((uint64_t)from->value - (uint64_t)op->arg[3]);
-    hf_model_cell *to = hf_model_cell_of(&r->model, HF_MODEL_QUANTITY, op->arg[2]);
+    hf_check_model_cell *to =
+        hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, op->arg[2]);
     to->value = (int64_t)((uint64_t)to->value + (uint64_t)op->arg[3]);
 }
 
 static void apply_quantity(replay *r, const hf_micro *op)
 {
-    hf_model_cell *cell = hf_model_cell_of(&r->model, HF_MODEL_QUANTITY, op->arg[0]);
+    hf_check_model_cell *cell =
+        hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, op->arg[0]);
     if (op->kind == HF_MICRO_OPEN) {
         cell->value = op->arg[1];
         cell->opened = true;
@@ -307,7 +312,8 @@ static void apply_quantity(replay *r, const hf_micro *op)
 
 static void apply_register(replay *r, const hf_micro *op)
 {
-    hf_model_cell *cell = hf_model_cell_of(&r->model, HF_MODEL_REGISTER, op->arg[0]);
+    hf_check_model_cell *cell =
+        hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_REGISTER, op->arg[0]);
     if (op->kind == HF_MICRO_READ) {
         if (op->answered) {
             compare_value(r, cell, cell->value, op->answer);
@@ -315,10 +321,10 @@ static void apply_register(replay *r, const hf_micro *op)
     } else if (op->kind == HF_MICRO_CAS) {
         bool done = cell->value == op->arg[1];
         if (op->answered && cell_comparable(r, cell) && done != (op->answer != 0)) {
-            hf_text *text = replay_find(r, "replay-mismatch");
-            hf_text_add(text, "register %" PRId64 " holds ", cell->key);
+            hf_check_text *text = replay_find(r, "replay-mismatch");
+            hf_check_text_add(text, "register %" PRId64 " holds ", cell->key);
             add_value(cell->value, text);
-            hf_text_add(text, " in replay, so the cas %s", done ? "succeeds" : "fails");
+            hf_check_text_add(text, " in replay, so the cas %s", done ? "succeeds" : "fails");
             describe_changer(r, cell, text);
         }
         cell->value = done ? op->arg[2] : cell->value;
@@ -329,7 +335,7 @@ static void apply_register(replay *r, const hf_micro *op)
 
 static void apply_list(replay *r, const hf_micro *op)
 {
-    hf_model_cell *cell = hf_model_cell_of(&r->model, HF_MODEL_LIST, op->arg[0]);
+    hf_check_model_cell *cell = hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_LIST, op->arg[0]);
     if (op->kind == HF_MICRO_APPEND) {
         cell->list =
             hf_check_grow(cell->list, cell->list_count, &cell->list_capacity, sizeof *cell->list);
@@ -383,8 +389,9 @@ static void replay_txn(replay *r, uint32_t txn)
     r->writes = txn_writes(t);
     for (uint32_t o = 0; o < t->op_count; o++) {
         const hf_micro *op = &t->ops[o];
-        bool retry = op->kind == HF_MICRO_TRANSFER &&
-                     hf_model_cell_of(&r->model, HF_MODEL_TRANSFER, op->arg[0])->value != 0;
+        bool retry =
+            op->kind == HF_MICRO_TRANSFER &&
+            hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_TRANSFER, op->arg[0])->value != 0;
         if (!retry) {
             each_cell(r, op, touch_tie, NULL);
         }
@@ -453,7 +460,7 @@ static bool txn_is_retry(const replay *r, const hf_history_txn *txn)
 {
     for (uint32_t o = 0; o < txn->op_count; o++) {
         if (txn->ops[o].kind == HF_MICRO_TRANSFER) {
-            uint32_t at = hf_map_get(&r->transfers.map, txn->ops[o].arg[0], 0);
+            uint32_t at = hf_check_map_get(&r->transfers.map, txn->ops[o].arg[0], 0);
             if (r->transfers.items[at].invoked < txn->invoked) {
                 return true;
             }
@@ -491,11 +498,11 @@ static void judge_realtime(replay *r)
         r->verdict->judged += returned != 0;
         if (returned != 0 &&
             r->history->txns[newest].commit_ts > r->history->txns[r->txn].commit_ts) {
-            hf_text *text = replay_find(r, "ts-realtime");
-            hf_text_add(text,
-                        "began after this one had returned, which has a later timestamp:\n  ");
+            hf_check_text *text = replay_find(r, "ts-realtime");
+            hf_check_text_add(
+                text, "began after this one had returned, which has a later timestamp:\n  ");
             hf_history_describe(r->history, newest, text);
-            hf_text_add(text, "\n");
+            hf_check_text_add(text, "\n");
         }
     }
     free(invokes);
@@ -505,14 +512,14 @@ static void judge_realtime(replay *r)
 hf_ruling hf_check_commit_order(const hf_history *history, hf_verdict *verdict)
 {
     replay r = { .history = history, .verdict = verdict };
-    hf_model_open(&r.model);
-    hf_transfers_open(&r.transfers, history, verdict);
+    hf_check_model_open(&r.model);
+    hf_check_transfers_open(&r.transfers, history, verdict);
     if (verdict->ruling != HF_RULING_UNUSABLE) {
         replay_prepare(&r);
         replay_all(&r);
         judge_realtime(&r);
     }
-    hf_transfers_close(&r.transfers);
-    hf_model_close(&r.model);
+    hf_check_transfers_close(&r.transfers);
+    hf_check_model_close(&r.model);
     return hf_verdict_settle(verdict);
 }

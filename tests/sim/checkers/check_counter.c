@@ -38,19 +38,19 @@ typedef struct counter {
     quantity *quantities;
     uint32_t count;
     uint32_t capacity;
-    hf_map map;
+    hf_check_map map;
 } counter;
 
 /* ---- Collecting ---- */
 static quantity *counter_quantity(const counter *c, int64_t key)
 {
-    uint32_t at = hf_map_get(&c->map, key, 0);
-    return at == HF_MAP_NONE ? NULL : &c->quantities[at];
+    uint32_t at = hf_check_map_get(&c->map, key, 0);
+    return at == HF_CHECK_NONE ? NULL : &c->quantities[at];
 }
 
 static void counter_open(counter *c, const hf_micro *op)
 {
-    if (hf_map_add(&c->map, op->arg[0], 0, c->count) != c->count) {
+    if (hf_check_map_add(&c->map, op->arg[0], 0, c->count) != c->count) {
         hf_verdict_unusable(c->verdict, "  quantity %" PRId64 " is opened twice", op->arg[0]);
         return;
     }
@@ -110,16 +110,16 @@ static void visit_add(counter *c, const hf_history_txn *txn, const hf_micro *op)
 
 static void counter_transfers(counter *c)
 {
-    hf_transfers transfers;
-    hf_transfers_open(&transfers, c->history, c->verdict);
+    hf_check_transfers transfers;
+    hf_check_transfers_open(&transfers, c->history, c->verdict);
     for (uint32_t i = 0; i < transfers.count; i++) {
-        const hf_transfer *t = &transfers.items[i];
+        const hf_check_transfer *t = &transfers.items[i];
         if (t->heard != HF_HEARD_FAIL) {
             counter_addition(c, t->from, -t->amount, t->invoked, t->returned);
             counter_addition(c, t->to, t->amount, t->invoked, t->returned);
         }
     }
-    hf_transfers_close(&transfers);
+    hf_check_transfers_close(&transfers);
 }
 
 static int tally_compare(const void *left, const void *right)
@@ -176,12 +176,12 @@ static range quantity_range(const quantity *q, int64_t invoked, int64_t returned
 }
 
 /* ---- Judging ---- */
-static hf_text *counter_find(counter *c, const char *anomaly, uint32_t txn)
+static hf_check_text *counter_find(counter *c, const char *anomaly, uint32_t txn)
 {
-    hf_text *text = hf_verdict_find(c->verdict, anomaly, "");
-    hf_text_add(text, "  ");
+    hf_check_text *text = hf_verdict_find(c->verdict, anomaly, "");
+    hf_check_text_add(text, "  ");
     hf_history_describe(c->history, txn, text);
-    hf_text_add(text, "\n  ");
+    hf_check_text_add(text, "\n  ");
     return text;
 }
 
@@ -196,16 +196,16 @@ static void judge_value(counter *c, uint32_t txn, int64_t key, int64_t value, in
     const hf_history_txn *t = &c->history->txns[txn];
     const quantity *q = counter_quantity(c, key);
     if (q == NULL) {
-        hf_text_add(counter_find(c, "never-opened", txn), "nobody opened quantity %" PRId64 "\n",
-                    key);
+        hf_check_text_add(counter_find(c, "never-opened", txn),
+                          "nobody opened quantity %" PRId64 "\n", key);
         return;
     }
     c->verdict->judged++;
     if (value < q->min || value > q->max) {
-        hf_text_add(counter_find(c, "bound-crossed", txn),
-                    "quantity %" PRId64 " is %" PRId64 ", its bounds are %" PRId64 "..%" PRId64
-                    "\n",
-                    key, value, q->min, q->max);
+        hf_check_text_add(counter_find(c, "bound-crossed", txn),
+                          "quantity %" PRId64 " is %" PRId64 ", its bounds are %" PRId64
+                          "..%" PRId64 "\n",
+                          key, value, q->min, q->max);
     }
     if (t->snapshot) {
         c->verdict->skipped++;
@@ -215,10 +215,10 @@ static void judge_value(counter *c, uint32_t txn, int64_t key, int64_t value, in
     r.least += own > 0 ? own : 0;
     r.most += own < 0 ? own : 0;
     if (value < r.least || value > r.most) {
-        hf_text_add(counter_find(c, "out-of-range", txn),
-                    "quantity %" PRId64 " is %" PRId64 ", but the additions allow only %" PRId64
-                    "..%" PRId64 "\n",
-                    key, value, shown(r.least), shown(r.most));
+        hf_check_text_add(counter_find(c, "out-of-range", txn),
+                          "quantity %" PRId64 " is %" PRId64
+                          ", but the additions allow only %" PRId64 "..%" PRId64 "\n",
+                          key, value, shown(r.least), shown(r.most));
     }
 }
 
@@ -268,8 +268,8 @@ static void judge_refusal(counter *c, uint32_t txn)
     }
     c->verdict->judged += adds;
     if (adds && !may_cross) {
-        hf_text_add(counter_find(c, "wrong-refusal", txn),
-                    "no value that was possible then would have crossed a bound\n");
+        hf_check_text_add(counter_find(c, "wrong-refusal", txn),
+                          "no value that was possible then would have crossed a bound\n");
     }
 }
 
@@ -322,6 +322,6 @@ hf_ruling hf_check_counter(const hf_history *history, hf_verdict *verdict)
         free(c.quantities[i].by_invoke.items);
     }
     free(c.quantities);
-    hf_map_close(&c.map);
+    hf_check_map_close(&c.map);
     return hf_verdict_settle(verdict);
 }

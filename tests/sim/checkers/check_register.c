@@ -19,7 +19,7 @@ typedef struct partitions {
     partition *items;
     uint32_t count;
     uint32_t capacity;
-    hf_map map;
+    hf_check_map map;
 } partitions;
 
 static bool is_register_op(const hf_micro *op)
@@ -30,7 +30,7 @@ static bool is_register_op(const hf_micro *op)
 
 static partition *partition_of(partitions *all, int64_t key)
 {
-    uint32_t at = hf_map_add(&all->map, key, 0, all->count);
+    uint32_t at = hf_check_map_add(&all->map, key, 0, all->count);
     if (at == all->count) {
         all->items = hf_check_grow(all->items, all->count, &all->capacity, sizeof *all->items);
         all->items[all->count++] = (partition){ .key = key };
@@ -81,7 +81,7 @@ static void partitions_close(partitions *all)
         free(all->items[p].ops);
     }
     free(all->items);
-    hf_map_close(&all->map);
+    hf_check_map_close(&all->map);
 }
 
 static int op_compare(const void *left, const void *right)
@@ -194,18 +194,19 @@ static void report_window(const hf_history *history, const partition *p, window 
     enum { SHOWN = 24 };
     uint32_t count = window_of(p, w.from, w.cut, scratch);
     uint32_t skip = count > SHOWN ? count - SHOWN : 0;
-    hf_text *text = hf_verdict_find(verdict, "not-linearizable", "");
-    hf_text_add(
+    hf_check_text *text = hf_verdict_find(verdict, "not-linearizable", "");
+    hf_check_text_add(
         text, "  key %" PRId64 ": no order of these %u operations explains them%s", p->key, count,
         w.from == INT64_MIN ? ", the key being absent at first" : ", whatever it held before them");
-    hf_text_add(text, "; without the return at %" PRId64 " one does.\n", w.cut);
+    hf_check_text_add(text, "; without the return at %" PRId64 " one does.\n", w.cut);
     if (skip != 0) {
-        hf_text_add(text, "    (%u earlier ones)\n", skip);
+        hf_check_text_add(text, "    (%u earlier ones)\n", skip);
     }
     for (uint32_t i = skip; i < count; i++) {
-        hf_text_add(text, "    ");
+        hf_check_text_add(text, "    ");
         hf_history_describe(history, scratch[i].number, text);
-        hf_text_add(text, "%s\n", scratch[i].returned == w.cut ? "   <-- cannot be explained" : "");
+        hf_check_text_add(text, "%s\n",
+                          scratch[i].returned == w.cut ? "   <-- cannot be explained" : "");
     }
 }
 

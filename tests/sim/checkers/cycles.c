@@ -161,31 +161,34 @@ static const char *cycle_nickname(const cycle *c)
 }
 
 /* ---- Writing it down ---- */
-static void hop_describe(const hop *h, const hf_history *history, hf_text *text)
+static void hop_describe(const hop *h, const hf_history *history, hf_check_text *text)
 {
     const hf_history_txn *from = &history->txns[h->from];
     const hf_history_txn *to = &history->txns[h->to];
-    hf_text_add(text, "    T%u before T%u: ", h->from, h->to);
+    hf_check_text_add(text, "    T%u before T%u: ", h->from, h->to);
     switch (h->kind) {
     case HF_EDGE_WW:
-        hf_text_add(text, "T%u's append of %" PRId64 " to key %" PRId64 " follows T%u's%s (ww)\n",
-                    h->to, h->value, h->key, h->from,
-                    h->unseen ? "; no read shows it, so it can only come later" : "");
+        hf_check_text_add(text,
+                          "T%u's append of %" PRId64 " to key %" PRId64 " follows T%u's%s (ww)\n",
+                          h->to, h->value, h->key, h->from,
+                          h->unseen ? "; no read shows it, so it can only come later" : "");
         break;
     case HF_EDGE_WR:
-        hf_text_add(text, "T%u read key %" PRId64 " ending in %" PRId64 ", T%u's append (wr)\n",
-                    h->to, h->key, h->value, h->from);
+        hf_check_text_add(text,
+                          "T%u read key %" PRId64 " ending in %" PRId64 ", T%u's append (wr)\n",
+                          h->to, h->key, h->value, h->from);
         break;
     case HF_EDGE_RW:
-        hf_text_add(text, "T%u read key %" PRId64 " without T%u's append of %" PRId64 "%s (rw)\n",
-                    h->from, h->key, h->to, h->value, h->unseen ? ", which no read shows" : "");
+        hf_check_text_add(
+            text, "T%u read key %" PRId64 " without T%u's append of %" PRId64 "%s (rw)\n", h->from,
+            h->key, h->to, h->value, h->unseen ? ", which no read shows" : "");
         break;
     case HF_EDGE_PROC:
-        hf_text_add(text, "process %u ran them in this order\n", from->process);
+        hf_check_text_add(text, "process %u ran them in this order\n", from->process);
         break;
     case HF_EDGE_RT:
-        hf_text_add(text, "T%u returned at %" PRId64 ", T%u was invoked at %" PRId64 "\n", h->from,
-                    from->returned, h->to, to->invoked);
+        hf_check_text_add(text, "T%u returned at %" PRId64 ", T%u was invoked at %" PRId64 "\n",
+                          h->from, from->returned, h->to, to->invoked);
         break;
     case HF_EDGE_PASS:
     case HF_EDGE_KINDS:
@@ -193,22 +196,22 @@ static void hop_describe(const hop *h, const hf_history *history, hf_text *text)
     }
 }
 
-static void cycle_describe(const cycle *c, const hf_history *history, hf_text *text)
+static void cycle_describe(const cycle *c, const hf_history *history, hf_check_text *text)
 {
     enum { SHOWN = 24 };
     uint32_t shown = c->count < SHOWN ? c->count : SHOWN;
     for (uint32_t i = 0; i < shown; i++) {
-        hf_text_add(text, "  ");
+        hf_check_text_add(text, "  ");
         hf_history_describe(history, c->hops[i].from, text);
-        hf_text_add(text, "\n");
+        hf_check_text_add(text, "\n");
     }
-    hf_text_add(text, "  cannot be put in one order:\n");
+    hf_check_text_add(text, "  cannot be put in one order:\n");
     for (uint32_t i = 0; i < shown; i++) {
         hop_describe(&c->hops[i], history, text);
     }
     if (shown < c->count) {
-        hf_text_add(text, "    ... and %u more steps back to T%u\n", c->count - shown,
-                    c->hops[0].from);
+        hf_check_text_add(text, "    ... and %u more steps back to T%u\n", c->count - shown,
+                          c->hops[0].from);
     }
 }
 
@@ -313,7 +316,7 @@ static void hunt_leftovers(const hunt *h, hf_verdict *verdict)
 {
     for (uint32_t scc = 0; scc < h->component_count; scc++) {
         if (h->size[scc] > 1 && !h->reported[scc]) {
-            hf_text_add(
+            hf_check_text_add(
                 hf_verdict_find(verdict, "cycle", ""),
                 "  %u transactions depend on one another in a circle; the shortest such circle "
                 "was not looked for (budget).\n",

@@ -173,67 +173,67 @@ void hf_history_transfer(hf_history *history, uint32_t txn, int64_t id, int64_t 
 }
 
 /* ---- For people ---- */
-static void describe_number(int64_t number, hf_text *text)
+static void describe_number(int64_t number, hf_check_text *text)
 {
     if (number == HF_NIL) {
-        hf_text_add(text, "nil");
+        hf_check_text_add(text, "nil");
     } else {
-        hf_text_add(text, "%" PRId64, number);
+        hf_check_text_add(text, "%" PRId64, number);
     }
 }
 
 /* The end of a long list is what tells: versions differ there. */
-static void describe_list(const hf_micro *op, hf_text *text)
+static void describe_list(const hf_micro *op, hf_check_text *text)
 {
     enum { SHOWN = 12 };
     uint32_t start = op->list_count > SHOWN ? op->list_count - SHOWN : 0;
-    hf_text_add(text, " -> [");
+    hf_check_text_add(text, " -> [");
     if (start != 0) {
-        hf_text_add(text, "(%u more) ", start);
+        hf_check_text_add(text, "(%u more) ", start);
     }
     bool pairs = micro_rows[op->kind].answer == HF_ANSWER_PAIRS;
     for (uint32_t i = start; i < op->list_count; i++) {
         describe_number(op->list[i], text);
         if (i + 1 != op->list_count) {
-            hf_text_add(text, pairs && i % 2 == 0 ? ":" : " ");
+            hf_check_text_add(text, pairs && i % 2 == 0 ? ":" : " ");
         }
     }
-    hf_text_add(text, "]");
+    hf_check_text_add(text, "]");
 }
 
-static void describe_micro(const hf_micro *op, hf_text *text)
+static void describe_micro(const hf_micro *op, hf_check_text *text)
 {
-    hf_text_add(text, "%s", micro_rows[op->kind].name);
+    hf_check_text_add(text, "%s", micro_rows[op->kind].name);
     for (uint32_t i = 0; i < micro_rows[op->kind].args; i++) {
-        hf_text_add(text, " ");
+        hf_check_text_add(text, " ");
         describe_number(op->arg[i], text);
     }
     if (!op->answered) {
         return;
     }
     if (micro_rows[op->kind].answer == HF_ANSWER_ONE) {
-        hf_text_add(text, " -> ");
+        hf_check_text_add(text, " -> ");
         describe_number(op->answer, text);
     } else {
         describe_list(op, text);
     }
 }
 
-void hf_history_describe(const hf_history *history, uint32_t txn, hf_text *text)
+void hf_history_describe(const hf_history *history, uint32_t txn, hf_check_text *text)
 {
     static const char *const heard[] = { "unknown", "ok", "fail", "limit" };
     const hf_history_txn *t = &history->txns[txn];
-    hf_text_add(text, "T%u (process %u, %" PRId64 "..", txn, t->process, t->invoked);
+    hf_check_text_add(text, "T%u (process %u, %" PRId64 "..", txn, t->process, t->invoked);
     if (t->returned != HF_NEVER) {
-        hf_text_add(text, "%" PRId64, t->returned);
+        hf_check_text_add(text, "%" PRId64, t->returned);
     }
-    hf_text_add(text, ", %s", heard[t->heard]);
+    hf_check_text_add(text, ", %s", heard[t->heard]);
     if (t->commit_ts != 0) {
-        hf_text_add(text, ", %s %" PRIu64, t->snapshot ? "snapshot" : "ts", t->commit_ts);
+        hf_check_text_add(text, ", %s %" PRIu64, t->snapshot ? "snapshot" : "ts", t->commit_ts);
     }
-    hf_text_add(text, "):");
+    hf_check_text_add(text, "):");
     for (uint32_t o = 0; o < t->op_count; o++) {
-        hf_text_add(text, o == 0 ? " " : ", ");
+        hf_check_text_add(text, o == 0 ? " " : ", ");
         describe_micro(&t->ops[o], text);
     }
 }

@@ -132,10 +132,10 @@ static inline bool hf_history_refused(const hf_history_txn *txn)
 }
 /* One line for people, long lists shortened: "T7 (process 2, 10..15, ok): append 1 9, list 1 -> [4
  * 9]" */
-void hf_history_describe(const hf_history *history, uint32_t txn, hf_text *text);
+void hf_history_describe(const hf_history *history, uint32_t txn, hf_check_text *text);
 
 /* ---- As text: one JSON object a line (README.md) ---- */
-void hf_history_print(const hf_history *history, hf_text *text);
+void hf_history_print(const hf_history *history, hf_check_text *text);
 
 typedef struct hf_history_fault {
     uint32_t line; /* from 1; 0: the file itself */

@@ -16,55 +16,56 @@
 static const char *const heard_names[] = { "unknown", "ok", "fail", "limit" };
 
 /* ---- Writing ---- */
-static void print_number(int64_t number, hf_text *text)
+static void print_number(int64_t number, hf_check_text *text)
 {
     if (number == HF_NIL) {
-        hf_text_add(text, "null");
+        hf_check_text_add(text, "null");
     } else {
-        hf_text_add(text, "%" PRId64, number);
+        hf_check_text_add(text, "%" PRId64, number);
     }
 }
 
-static void print_micro(const hf_micro *op, hf_text *text)
+static void print_micro(const hf_micro *op, hf_check_text *text)
 {
-    hf_text_add(text, "[\"%s\"", hf_micro_name(op->kind));
+    hf_check_text_add(text, "[\"%s\"", hf_micro_name(op->kind));
     for (uint32_t i = 0; i < hf_micro_args(op->kind); i++) {
-        hf_text_add(text, ",");
+        hf_check_text_add(text, ",");
         print_number(op->arg[i], text);
     }
     if (op->answered && hf_micro_answer_kind(op->kind) == HF_ANSWER_ONE) {
-        hf_text_add(text, ",");
+        hf_check_text_add(text, ",");
         print_number(op->answer, text);
     } else if (op->answered) {
-        hf_text_add(text, ",[");
+        hf_check_text_add(text, ",[");
         for (uint32_t i = 0; i < op->list_count; i++) {
-            hf_text_add(text, i == 0 ? "" : ",");
+            hf_check_text_add(text, i == 0 ? "" : ",");
             print_number(op->list[i], text);
         }
-        hf_text_add(text, "]");
+        hf_check_text_add(text, "]");
     }
-    hf_text_add(text, "]");
+    hf_check_text_add(text, "]");
 }
 
-static void print_txn(const hf_history_txn *txn, hf_text *text)
+static void print_txn(const hf_history_txn *txn, hf_check_text *text)
 {
-    hf_text_add(text, "{\"process\":%u,\"invoke\":%" PRId64, txn->process, txn->invoked);
+    hf_check_text_add(text, "{\"process\":%u,\"invoke\":%" PRId64, txn->process, txn->invoked);
     if (txn->returned != HF_NEVER) {
-        hf_text_add(text, ",\"return\":%" PRId64, txn->returned);
+        hf_check_text_add(text, ",\"return\":%" PRId64, txn->returned);
     }
-    hf_text_add(text, ",\"heard\":\"%s\"", heard_names[txn->heard]);
+    hf_check_text_add(text, ",\"heard\":\"%s\"", heard_names[txn->heard]);
     if (txn->commit_ts != 0) {
-        hf_text_add(text, ",\"%s\":%" PRIu64, txn->snapshot ? "snapshot" : "ts", txn->commit_ts);
+        hf_check_text_add(text, ",\"%s\":%" PRIu64, txn->snapshot ? "snapshot" : "ts",
+                          txn->commit_ts);
     }
-    hf_text_add(text, ",\"ops\":[");
+    hf_check_text_add(text, ",\"ops\":[");
     for (uint32_t o = 0; o < txn->op_count; o++) {
-        hf_text_add(text, o == 0 ? "" : ",");
+        hf_check_text_add(text, o == 0 ? "" : ",");
         print_micro(&txn->ops[o], text);
     }
-    hf_text_add(text, "]}\n");
+    hf_check_text_add(text, "]}\n");
 }
 
-void hf_history_print(const hf_history *history, hf_text *text)
+void hf_history_print(const hf_history *history, hf_check_text *text)
 {
     for (uint32_t t = 0; t < history->count; t++) {
         print_txn(&history->txns[t], text);
@@ -368,10 +369,10 @@ hf_err hf_history_save(const hf_history *history, const char *path)
     }
     bool ok = true;
     for (uint32_t t = 0; t < history->count && ok; t++) {
-        hf_text line = { 0 };
+        hf_check_text line = { 0 };
         print_txn(&history->txns[t], &line);
         ok = fwrite(line.data, 1, line.size, file) == line.size;
-        hf_text_close(&line);
+        hf_check_text_close(&line);
     }
     ok = fclose(file) == 0 && ok;
     return ok ? HF_OK : HF_E_IO;

@@ -4,31 +4,32 @@
 
 #include <stdlib.h>
 
-void hf_model_open(hf_model *model)
+void hf_check_model_open(hf_check_model *model)
 {
-    *model = (hf_model){ 0 };
+    *model = (hf_check_model){ 0 };
 }
 
-void hf_model_close(hf_model *model)
+void hf_check_model_close(hf_check_model *model)
 {
     for (uint32_t i = 0; i < model->count; i++) {
         free(model->cells[i].list);
     }
     free(model->cells);
     free(model->registers);
-    hf_map_close(&model->map);
-    *model = (hf_model){ 0 };
+    hf_check_map_close(&model->map);
+    *model = (hf_check_model){ 0 };
 }
 
-hf_model_cell *hf_model_cell_of(hf_model *model, hf_model_space space, int64_t key)
+hf_check_model_cell *hf_check_model_cell_of(hf_check_model *model, hf_check_model_space space,
+                                            int64_t key)
 {
-    uint32_t at = hf_map_add(&model->map, key, (int64_t)space, model->count);
+    uint32_t at = hf_check_map_add(&model->map, key, (int64_t)space, model->count);
     if (at == model->count) {
-        HF_PRE(model->registers == NULL || space != HF_MODEL_REGISTER);
+        HF_PRE(model->registers == NULL || space != HF_CHECK_MODEL_REGISTER);
         model->cells =
             hf_check_grow(model->cells, model->count, &model->capacity, sizeof *model->cells);
-        model->cells[model->count++] = (hf_model_cell){
-            .space = space, .key = key, .value = space == HF_MODEL_REGISTER ? HF_NIL : 0
+        model->cells[model->count++] = (hf_check_model_cell){
+            .space = space, .key = key, .value = space == HF_CHECK_MODEL_REGISTER ? HF_NIL : 0
         };
     }
     return &model->cells[at];
@@ -46,11 +47,11 @@ static int place_compare(const void *left, const void *right)
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
-void hf_model_seal(hf_model *model)
+void hf_check_model_seal(hf_check_model *model)
 {
     place *places = hf_check_alloc(model->count, sizeof *places);
     for (uint32_t i = 0; i < model->count; i++) {
-        if (model->cells[i].space == HF_MODEL_REGISTER) {
+        if (model->cells[i].space == HF_CHECK_MODEL_REGISTER) {
             places[model->register_count++] = (place){ model->cells[i].key, i };
         }
     }
@@ -62,7 +63,7 @@ void hf_model_seal(hf_model *model)
     free(places);
 }
 
-uint32_t hf_model_register_from(const hf_model *model, int64_t first)
+uint32_t hf_check_model_register_from(const hf_check_model *model, int64_t first)
 {
     uint32_t low = 0;
     uint32_t high = model->register_count;

@@ -3,19 +3,20 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static hf_transfer transfer_of(const hf_history_txn *txn, uint32_t number, const hf_micro *op)
+static hf_check_transfer transfer_of(const hf_history_txn *txn, uint32_t number, const hf_micro *op)
 {
-    return (hf_transfer){ .id = op->arg[0],
-                          .from = op->arg[1],
-                          .to = op->arg[2],
-                          .amount = op->arg[3],
-                          .invoked = txn->invoked,
-                          .returned = txn->heard == HF_HEARD_OK ? txn->returned : HF_NEVER,
-                          .heard = hf_history_refused(txn) ? HF_HEARD_FAIL : txn->heard,
-                          .txn = number };
+    return (hf_check_transfer){ .id = op->arg[0],
+                                .from = op->arg[1],
+                                .to = op->arg[2],
+                                .amount = op->arg[3],
+                                .invoked = txn->invoked,
+                                .returned = txn->heard == HF_HEARD_OK ? txn->returned : HF_NEVER,
+                                .heard = hf_history_refused(txn) ? HF_HEARD_FAIL : txn->heard,
+                                .txn = number };
 }
 
-static void transfer_merge(hf_transfer *known, const hf_transfer *again, hf_verdict *verdict)
+static void transfer_merge(hf_check_transfer *known, const hf_check_transfer *again,
+                           hf_verdict *verdict)
 {
     if (known->from != again->from || known->to != again->to || known->amount != again->amount) {
         hf_verdict_unusable(verdict, "  transfer id %" PRId64 " names two different transfers",
@@ -34,17 +35,18 @@ static void transfer_merge(hf_transfer *known, const hf_transfer *again, hf_verd
     }
 }
 
-void hf_transfers_open(hf_transfers *transfers, const hf_history *history, hf_verdict *verdict)
+void hf_check_transfers_open(hf_check_transfers *transfers, const hf_history *history,
+                             hf_verdict *verdict)
 {
-    *transfers = (hf_transfers){ 0 };
+    *transfers = (hf_check_transfers){ 0 };
     for (uint32_t t = 0; t < history->count; t++) {
         const hf_history_txn *txn = &history->txns[t];
         for (uint32_t o = 0; o < txn->op_count; o++) {
             if (txn->ops[o].kind != HF_MICRO_TRANSFER) {
                 continue;
             }
-            hf_transfer transfer = transfer_of(txn, t, &txn->ops[o]);
-            uint32_t at = hf_map_add(&transfers->map, transfer.id, 0, transfers->count);
+            hf_check_transfer transfer = transfer_of(txn, t, &txn->ops[o]);
+            uint32_t at = hf_check_map_add(&transfers->map, transfer.id, 0, transfers->count);
             if (at != transfers->count) {
                 transfer_merge(&transfers->items[at], &transfer, verdict);
                 continue;
@@ -56,9 +58,9 @@ void hf_transfers_open(hf_transfers *transfers, const hf_history *history, hf_ve
     }
 }
 
-void hf_transfers_close(hf_transfers *transfers)
+void hf_check_transfers_close(hf_check_transfers *transfers)
 {
     free(transfers->items);
-    hf_map_close(&transfers->map);
-    *transfers = (hf_transfers){ 0 };
+    hf_check_map_close(&transfers->map);
+    *transfers = (hf_check_transfers){ 0 };
 }

@@ -33,65 +33,65 @@ static uint64_t map_hash(int64_t key, int64_t tag)
     return h ^ h >> 32;
 }
 
-static hf_map_slot *map_slot(const hf_map *map, int64_t key, int64_t tag)
+static hf_check_map_slot *map_slot(const hf_check_map *map, int64_t key, int64_t tag)
 {
     uint32_t mask = map->capacity - 1;
     uint32_t at = (uint32_t)map_hash(key, tag) & mask;
-    while (map->slots[at].value != HF_MAP_NONE &&
+    while (map->slots[at].value != HF_CHECK_NONE &&
            (map->slots[at].key != key || map->slots[at].tag != tag)) {
         at = (at + 1) & mask;
     }
     return &map->slots[at];
 }
 
-static void map_grow(hf_map *map)
+static void map_grow(hf_check_map *map)
 {
-    hf_map old = *map;
+    hf_check_map old = *map;
     map->capacity = old.capacity == 0 ? 64 : old.capacity * 2;
     map->slots = hf_check_alloc(map->capacity, sizeof *map->slots);
     for (uint32_t i = 0; i < map->capacity; i++) {
-        map->slots[i].value = HF_MAP_NONE;
+        map->slots[i].value = HF_CHECK_NONE;
     }
     for (uint32_t i = 0; i < old.capacity; i++) {
-        if (old.slots[i].value != HF_MAP_NONE) {
+        if (old.slots[i].value != HF_CHECK_NONE) {
             *map_slot(map, old.slots[i].key, old.slots[i].tag) = old.slots[i];
         }
     }
     free(old.slots);
 }
 
-void hf_map_close(hf_map *map)
+void hf_check_map_close(hf_check_map *map)
 {
     free(map->slots);
-    *map = (hf_map){ 0 };
+    *map = (hf_check_map){ 0 };
 }
 
-uint32_t hf_map_get(const hf_map *map, int64_t key, int64_t tag)
+uint32_t hf_check_map_get(const hf_check_map *map, int64_t key, int64_t tag)
 {
-    return map->capacity == 0 ? HF_MAP_NONE : map_slot(map, key, tag)->value;
+    return map->capacity == 0 ? HF_CHECK_NONE : map_slot(map, key, tag)->value;
 }
 
-uint32_t hf_map_add(hf_map *map, int64_t key, int64_t tag, uint32_t value)
+uint32_t hf_check_map_add(hf_check_map *map, int64_t key, int64_t tag, uint32_t value)
 {
-    HF_PRE(value != HF_MAP_NONE);
+    HF_PRE(value != HF_CHECK_NONE);
     if (map->count >= map->capacity / 2) {
         map_grow(map);
     }
-    hf_map_slot *slot = map_slot(map, key, tag);
-    if (slot->value == HF_MAP_NONE) {
-        *slot = (hf_map_slot){ key, tag, value };
+    hf_check_map_slot *slot = map_slot(map, key, tag);
+    if (slot->value == HF_CHECK_NONE) {
+        *slot = (hf_check_map_slot){ key, tag, value };
         map->count++;
     }
     return slot->value;
 }
 
-void hf_text_close(hf_text *text)
+void hf_check_text_close(hf_check_text *text)
 {
     free(text->data);
-    *text = (hf_text){ 0 };
+    *text = (hf_check_text){ 0 };
 }
 
-void hf_text_add(hf_text *text, const char *format, ...)
+void hf_check_text_add(hf_check_text *text, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -111,7 +111,7 @@ void hf_text_add(hf_text *text, const char *format, ...)
     text->size += (uint32_t)size;
 }
 
-const char *hf_text_of(const hf_text *text)
+const char *hf_check_text_of(const hf_check_text *text)
 {
     return text->data == NULL ? "" : text->data;
 }

@@ -15,12 +15,12 @@ void hf_verdict_open(hf_verdict *verdict)
 void hf_verdict_close(hf_verdict *verdict)
 {
     for (uint32_t i = 0; i < HF_FINDINGS; i++) {
-        hf_text_close(&verdict->findings[i].text);
+        hf_check_text_close(&verdict->findings[i].text);
     }
     memset(verdict, 0, sizeof *verdict);
 }
 
-hf_text *hf_verdict_find(hf_verdict *verdict, const char *anomaly, const char *nickname)
+hf_check_text *hf_verdict_find(hf_verdict *verdict, const char *anomaly, const char *nickname)
 {
     if (verdict->ruling != HF_RULING_UNUSABLE) {
         verdict->ruling = HF_RULING_INVALID;
@@ -28,7 +28,7 @@ hf_text *hf_verdict_find(hf_verdict *verdict, const char *anomaly, const char *n
     /* The last place is the overflow: its text is the newest finding's. */
     uint64_t at = verdict->finding_count++;
     hf_finding *finding = &verdict->findings[at < HF_FINDINGS ? at : HF_FINDINGS - 1];
-    hf_text_close(&finding->text);
+    hf_check_text_close(&finding->text);
     finding->anomaly = anomaly;
     finding->nickname = nickname;
     return &finding->text;
@@ -42,7 +42,7 @@ void hf_verdict_unusable(hf_verdict *verdict, const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     verdict->ruling = HF_RULING_UNUSABLE;
-    hf_text_add(hf_verdict_find(verdict, "unusable-history", ""), "%s\n", line);
+    hf_check_text_add(hf_verdict_find(verdict, "unusable-history", ""), "%s\n", line);
 }
 
 hf_ruling hf_verdict_settle(hf_verdict *verdict)
@@ -72,19 +72,20 @@ bool hf_verdict_has(const hf_verdict *verdict, const char *name)
     return false;
 }
 
-void hf_verdict_print(const hf_verdict *verdict, hf_text *text)
+void hf_verdict_print(const hf_verdict *verdict, hf_check_text *text)
 {
-    hf_text_add(text, "%s: %" PRIu64 " judged, %" PRIu64 " not comparable, %" PRIu64 " findings\n",
-                hf_ruling_name(verdict->ruling), verdict->judged, verdict->skipped,
-                verdict->finding_count);
+    hf_check_text_add(
+        text, "%s: %" PRIu64 " judged, %" PRIu64 " not comparable, %" PRIu64 " findings\n",
+        hf_ruling_name(verdict->ruling), verdict->judged, verdict->skipped, verdict->finding_count);
     for (uint64_t i = 0; i < verdict->finding_count && i < HF_FINDINGS; i++) {
         const hf_finding *finding = &verdict->findings[i];
-        hf_text_add(text, "\n%s%s%s%s\n%s", finding->anomaly,
-                    finding->nickname[0] == '\0' ? "" : " (", finding->nickname,
-                    finding->nickname[0] == '\0' ? "" : ")", hf_text_of(&finding->text));
+        hf_check_text_add(text, "\n%s%s%s%s\n%s", finding->anomaly,
+                          finding->nickname[0] == '\0' ? "" : " (", finding->nickname,
+                          finding->nickname[0] == '\0' ? "" : ")",
+                          hf_check_text_of(&finding->text));
     }
     if (verdict->finding_count > HF_FINDINGS) {
-        hf_text_add(text, "\n%" PRIu64 " more findings are not shown.\n",
-                    verdict->finding_count - HF_FINDINGS);
+        hf_check_text_add(text, "\n%" PRIu64 " more findings are not shown.\n",
+                          verdict->finding_count - HF_FINDINGS);
     }
 }

@@ -24,7 +24,7 @@ enum { HF_FINDINGS = 32 };
 typedef struct hf_finding {
     const char *anomaly;  /* "G-single-realtime", "lost-ack": stable names, README.md lists them */
     const char *nickname; /* "stale read": what people call it; "" when there is no common name */
-    hf_text text;
+    hf_check_text text;
 } hf_finding;
 
 typedef struct hf_verdict {
@@ -39,7 +39,7 @@ void hf_verdict_open(hf_verdict *verdict);
 void hf_verdict_close(hf_verdict *verdict);
 /* Counts a finding and lends its text for writing. Past HF_FINDINGS the newest replaces the last.
  */
-hf_text *hf_verdict_find(hf_verdict *verdict, const char *anomaly, const char *nickname);
+hf_check_text *hf_verdict_find(hf_verdict *verdict, const char *anomaly, const char *nickname);
 void hf_verdict_unusable(hf_verdict *verdict, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Settles the ruling from what was found and judged; answers it. */
@@ -48,6 +48,6 @@ hf_ruling hf_verdict_settle(hf_verdict *verdict);
 const char *hf_ruling_name(hf_ruling ruling); /* "valid", "gave up", ... */
 /* True when a finding has this anomaly or nickname. */
 bool hf_verdict_has(const hf_verdict *verdict, const char *name);
-void hf_verdict_print(const hf_verdict *verdict, hf_text *text);
+void hf_verdict_print(const hf_verdict *verdict, hf_check_text *text);
 
 #endif
