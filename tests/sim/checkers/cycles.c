@@ -141,6 +141,10 @@ static bool cycle_keys_fit(const cycle *c, int keys)
 
 static const char *cycle_nickname(const cycle *c)
 {
+    /* Acknowledged, then not there, and no read of the whole history shows it. */
+    if (c->count == 2 && c->hops[0].unseen && hop_is_time(&c->hops[1])) {
+        return "lost write";
+    }
     static const char letters[HF_EDGE_KINDS] = { 'w', 'r', 'a', 'p', 't', '?' };
     for (size_t n = 0; n < sizeof nicknames / sizeof nicknames[0]; n++) {
         const nickname_row *row = &nicknames[n];
