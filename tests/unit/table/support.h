@@ -22,15 +22,20 @@ typedef struct home {
     hf_table *table;
 } home;
 
-static inline home home_open(size_t size)
+static inline home home_open_tick(size_t size, uint64_t tick_ns)
 {
     home h;
     h.region = aligned_alloc(64 * 1024, size);
     assert_non_null(h.region);
     h.heap = hf_heap_open(h.region, size);
-    h.table = hf_table_open(h.heap, &(hf_table_config){ .hash_seed = 7, .tick_ns = TICK });
+    h.table = hf_table_open(h.heap, &(hf_table_config){ .hash_seed = 7, .tick_ns = tick_ns });
     assert_non_null(h.table);
     return h;
+}
+
+static inline home home_open(size_t size)
+{
+    return home_open_tick(size, TICK);
 }
 
 static inline void home_close(home *h)

@@ -1,13 +1,16 @@
 /* Random operations on a table and on the naive one: every boundary, every pin, both directions. */
 #include "tests/unit/table/model.h"
 
-enum { KEYS = 90, PINS = 8, KEY_ROOM = 300 };
+enum { PINS = 8, KEY_ROOM = 300 };
 
 typedef struct world {
     home home;
     model model;
     hf_prng prng;
     uint64_t now;
+    uint64_t pace; /* changes between two steps of time, about */
+    uint64_t keys;
+    uint64_t puts; /* in 1000 operations */
     uint64_t lsn;
     uint64_t pins[PINS];
     uint32_t pin_count;
@@ -17,7 +20,7 @@ typedef struct world {
 /* Keys that share much, little and everything but their length. */
 static hf_bytes draw_key(world *w)
 {
-    uint64_t n = hf_prng_below(&w->prng, KEYS);
+    uint64_t n = hf_prng_below(&w->prng, w->keys);
     uint32_t size = 0;
     if (n % 3 == 0) {
         memset(w->key, 'x', (size_t)n * 3 + 1);
@@ -42,7 +45,9 @@ static hf_bytes field_of(hf_bytes key)
 static void step_time(world *w)
 {
     static const uint64_t steps[] = { 0, 1, 1000, TICK / 3, TICK, 5 * TICK };
-    w->now += steps[hf_prng_below(&w->prng, 6)];
+    if (hf_prng_chance(&w->prng, 1, w->pace)) {
+        w->now += steps[hf_prng_below(&w->prng, 6)];
+    }
 }
 
 static uint64_t draw_expiry(world *w)
@@ -267,7 +272,7 @@ static void compare(world *w)
 static void act(world *w)
 {
     uint64_t draw = hf_prng_below(&w->prng, 1000);
-    if (draw < 450) {
+    if (draw < w->puts) {
         put_one(w);
     } else if (draw < 800) {
         fold_one(w);
@@ -286,7 +291,12 @@ static void act(world *w)
 
 static void run(uint64_t seed, int steps)
 {
-    world w = { .home = home_open(16 << 20), .prng = hf_prng_of(seed), .now = 100 * TICK };
+    world w = { .home = home_open_tick(16 << 20, seed % 2 == 0 ? TICK : 10 * TICK),
+                .prng = hf_prng_of(seed),
+                .now = 100 * TICK };
+    w.pace = seed % 3 == 0 ? 1 : seed % 3 * 5;
+    w.keys = seed % 4 == 3 ? 12 : 90;
+    w.puts = seed % 4 == 3 ? 100 : 450;
     for (int i = 0; i < steps; i++) {
         step_time(&w);
         act(&w);
@@ -302,7 +312,7 @@ static void run(uint64_t seed, int steps)
 static void random_operations(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 18; seed++) {
         run(seed, 3000);
     }
 }
