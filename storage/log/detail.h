@@ -41,5 +41,8 @@ static inline void hf_log_detail_hex(hf_log_detail *detail, uint64_t number)
     digits[16] = '\0';
     hf_log_detail_put(detail, digits);
 }
+/* "PATH, offset O: VERB failed with errno N (words)", or "did only N bytes". */
+void hf_log_io_put(hf_log_detail *detail, const char *verb, const char *path, uint64_t offset,
+                   int64_t result);
 
 #endif

@@ -87,25 +87,7 @@ void hf_log__io_detail(hf_log *log, const char *verb, const char *path, uint64_t
                        int64_t result)
 {
     hf_log_detail *out = &log->detail;
-    hf_log_detail_reset(out);
-    hf_log_detail_put(out, path);
-    hf_log_detail_put(out, ", offset ");
-    hf_log_detail_number(out, offset);
-    hf_log_detail_put(out, ": ");
-    hf_log_detail_put(out, verb);
-    if (result < 0) {
-        hf_log_detail_put(out, " failed with errno ");
-        hf_log_detail_number(out, (uint64_t)-result);
-        hf_log_detail_put(out, hf_log__is_full(result) ? " (the disk is full)"
-                               : result == -EIO        ? " (input/output error)"
-                               : result == -EROFS      ? " (the file system is read-only)"
-                               : result == -ENOENT     ? " (no such file)"
-                                                       : "");
-    } else {
-        hf_log_detail_put(out, " did only ");
-        hf_log_detail_number(out, (uint64_t)result);
-        hf_log_detail_put(out, " bytes");
-    }
+    hf_log_io_put(out, verb, path, offset, result);
     hf_log_detail_put(out,
                       ". Check the disk and the kernel's messages; then: holdfast log verify ");
     hf_log_detail_put(out, log->config.dir);
