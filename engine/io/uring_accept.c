@@ -3,7 +3,6 @@
 #include "engine/io/uring_impl.h"
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -61,13 +60,10 @@ static int bind_patiently(const struct addrinfo *to, int backlog)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage at = { 0 };
+    hf_uring_address at = { .storage = { 0 } };
     socklen_t size = sizeof at;
-    HF_ASSERT(getsockname(fd, (struct sockaddr *)&at, &size) == 0);
-    if (at.ss_family == AF_INET6) {
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&at)->sin6_port);
-    }
-    return ntohs(((const struct sockaddr_in *)(const void *)&at)->sin_port);
+    HF_ASSERT(getsockname(fd, &at.any, &size) == 0);
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 hf_err hf_uring_listen(hf_uring_node *node, hf_listener listener, const char *host, uint16_t port,

@@ -2,7 +2,6 @@
 #include "engine/io/uring_impl.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -182,19 +181,17 @@ static void close_start(hf_uring_core *core, hf_uring_conn *conn)
 
 static void peer_text(int fd, char text[HF_URING_PEER_SIZE])
 {
-    struct sockaddr_storage at = { 0 };
+    hf_uring_address at = { .storage = { 0 } };
     socklen_t size = sizeof at;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (getpeername(fd, (struct sockaddr *)&at, &size) != 0) {
+    if (getpeername(fd, &at.any, &size) != 0) {
         (void)snprintf(text, HF_URING_PEER_SIZE, "?:0"); /* gone again already */
-    } else if (at.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)&at;
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-        (void)snprintf(text, HF_URING_PEER_SIZE, "[%s]:%u", host, (unsigned)ntohs(in->sin6_port));
+    } else if (at.any.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof host);
+        (void)snprintf(text, HF_URING_PEER_SIZE, "[%s]:%u", host, (unsigned)ntohs(at.v6.sin6_port));
     } else {
-        const struct sockaddr_in *in = (const void *)&at;
-        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        (void)snprintf(text, HF_URING_PEER_SIZE, "%s:%u", host, (unsigned)ntohs(in->sin_port));
+        (void)inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof host);
+        (void)snprintf(text, HF_URING_PEER_SIZE, "%s:%u", host, (unsigned)ntohs(at.v4.sin_port));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "engine/io/mesh.h"
 #include "engine/io/uring.h"
 #include <liburing.h>
+#include <netinet/in.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 
@@ -126,6 +127,13 @@ struct hf_uring_node {
     uint32_t *assigned; /* connections given to each core, ever */
     uint16_t accept_next;
 };
+
+typedef union hf_uring_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_storage storage;
+} hf_uring_address;
 
 static inline hf_uring_core *hf_uring__core(hf_io *io)
 {

@@ -21,10 +21,11 @@ enum {
     /* Whoever has messages out does not sleep longer: a message's way back wakes nobody, since
      * mostly an answer comes before and does. */
     BACK_WAIT_NS = 1000000,
-    DRAIN_NS = 50000000,
-    DRAIN_ROUNDS = 100,
+    DRAIN_WAIT_NS = 50000000,
     SQ_TRIES = 10000,
 };
+
+#define DRAIN_NS UINT64_C(5000000000)
 
 /* ---- Submission ----------------------------------------------------------------------------- */
 
@@ -478,16 +479,15 @@ static hf_err drain(hf_uring_core *core)
     struct io_uring_sqe *sqe = hf_uring__sqe(core);
     io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data64(sqe, hf_uring__data(HF_URING_TAG_CANCEL_ALL, 0));
-    for (uint32_t i = 0; core->in_flight != 0; i++) {
-        if (i == DRAIN_ROUNDS) {
+    uint64_t until = hf_clock_now_ns() + DRAIN_NS;
+    while (core->in_flight != 0) {
+        if (hf_clock_now_ns() > until) {
             core->stuck = true;
             return hf_uring__fail(HF_E_IO, 0, "core %u: %llu operations do not end",
                                   (unsigned)core->io.core, (unsigned long long)core->in_flight);
         }
-        wait_for(core, DRAIN_NS);
-        uint32_t came = io_uring_cq_ready(&core->ring);
+        wait_for(core, DRAIN_WAIT_NS);
         take_completions(core);
-        i = came != 0 ? 0 : i;
     }
     return HF_OK;
 }

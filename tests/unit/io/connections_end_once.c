@@ -103,7 +103,8 @@ static uint64_t on_turn(void *context)
     if (atomic_load(&s->resume) && s->held) {
         s->held = false;
         s->mode = LEAVE_OPEN;
-        /* Off and on again in one turn must end in on. */
+        /* On, off and on again in one turn must end in on, though the first was cancelled. */
+        s->io->ops->conn_receive(s->io, s->conn, true);
         s->io->ops->conn_receive(s->io, s->conn, false);
         s->io->ops->conn_receive(s->io, s->conn, true);
     }
