@@ -108,7 +108,7 @@ static void far_stale_read_is_shown_short(void **state)
     hf_verdict_open(&verdict);
     assert_int_equal(hf_check_append(&history, &verdict), HF_RULING_INVALID);
     assert_int_equal(verdict.finding_count, 1);
-    assert_true(hf_verdict_has(&verdict, "stale read"));
+    assert_true(hf_verdict_has(&verdict, "lost write"));
     const char *shown = hf_check_text_of(&verdict.findings[0].text);
     assert_non_null(strstr(shown, "T0 returned at 5, T501 was invoked at 6000"));
     assert_non_null(strstr(shown, "T501 read key 1 without T0's append of 1"));
