@@ -115,6 +115,7 @@ typedef struct stage {
     world w;
     server s;
     uint16_t port;
+    uint16_t http_port;
 } stage;
 
 static void begin(stage *t, conduct mode, hf_uring_config config)
@@ -129,6 +130,7 @@ static void begin(stage *t, conduct mode, hf_uring_config config)
     *t = (stage){ 0 };
     world_open(&t->w, config, NULL);
     t->port = world_listen(&t->w, HF_LISTENER_CLIENT);
+    t->http_port = world_listen(&t->w, HF_LISTENER_HTTP);
     t->s.io = world_io(&t->w, 0);
     t->s.mode = mode;
     if (mode == CLOSE_IN_SEND || mode == SEND_TO_SLOW) {
@@ -294,12 +296,16 @@ static void above_the_limit_clients_are_told(void **state)
     assert_int_equal(client_read_end(more, text, sizeof text), sizeof told - 1);
     assert_memory_equal(text, told, sizeof told - 1);
     (void)close(more);
+    more = client_open(t.http_port);
+    assert_true(client_read_end(more, text, sizeof text) > 12);
+    assert_memory_equal(text, "HTTP/1.1 503", 12);
+    (void)close(more);
     for (uint32_t i = 0; i < 3; i++) {
         (void)close(fds[i]);
     }
     hf_uring_stop(t.w.node);
     world_join(&t.w);
-    assert_int_equal(hf_uring_stats(t.s.io)->refused, 1);
+    assert_int_equal(hf_uring_stats(t.s.io)->refused, 2);
     end(&t);
     assert_int_equal(t.s.accepted, 3);
 }
