@@ -173,7 +173,7 @@ void frame_idle(frame *f, uint64_t ns)
 {
     uint64_t until = f->world.io.now_ns + ns;
     for (;;) {
-        if (frame_turn(f)) {
+        if (frame_turn(f) || f->world.pending_count != 0) {
             continue;
         }
         uint64_t due = hf_log_deadline(f->log);

@@ -90,12 +90,47 @@ static void one_in_flight_on_large_blocks(void **state)
     }
 }
 
+/* Recovery itself is cut off after each of its steps, again and again. */
+static void recovery_cut_off_at_every_step(void **state)
+{
+    (void)state;
+    static frame f;
+    for (uint64_t n = 10; n < 50; n += 2) {
+        frame_open(&f, 512, n);
+        f.world.order = FAKE_NEWEST;
+        frame_start(&f, 0);
+        (void)load(&f, n, 30);
+        frame_crash(&f, (fake_torn)(n % FAKE_TORN_COUNT));
+        bool more = true;
+        for (uint64_t step = 1; more; step++) {
+            frame_start(&f, 0);
+            uint64_t until = f.world.done + step;
+            while (f.world.done < until && !f.opened) {
+                assert_true(frame_turn(&f));
+            }
+            more = !f.opened;
+            frame_crash(&f, (fake_torn)((n + step) % FAKE_TORN_COUNT));
+        }
+        assert_int_equal(frame_recover(&f, 0), HF_OK);
+        frame_check_prefix(&f);
+        uint32_t appended = f.appended;
+        frame_must_append(&f, 250);
+        frame_settle(&f);
+        frame_crash(&f, FAKE_NONE);
+        assert_int_equal(frame_recover(&f, 0), HF_OK);
+        frame_check_prefix(&f);
+        assert_int_equal(f.appended, appended + 1);
+        frame_close(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_in_flight),
         cmocka_unit_test(two_in_flight_completing_in_any_order),
         cmocka_unit_test(one_in_flight_on_large_blocks),
+        cmocka_unit_test(recovery_cut_off_at_every_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
