@@ -194,7 +194,7 @@ static hf_err change_record(const hf_record__changes *changes, hf_value *value, 
     }
     uint32_t at = scratch->size;
     uint32_t fields;
-    hf_err err = hf_record__merge(value->bytes, changes, scratch, &fields);
+    hf_err err = hf_record__merge(&value->bytes, changes, scratch, &fields);
     if (err != HF_OK) {
         return err;
     }

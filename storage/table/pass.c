@@ -115,8 +115,8 @@ void hf_table__touch(hf_table *table, hf_table__entry *e, uint64_t ts)
 {
     mark_late(table, e, ts);
     if (in_todo(table, e)) {
-        /* Due from before: if a whole pass fails, its unchanged entries need not be looked at again,
-         * but this one must. */
+        /* Due from before: if a whole pass fails, its unchanged entries need not be looked at
+         * again, but this one must. */
         e->mark = (table->pass.epoch - 1) << 1;
     } else if (visited(e)) {
         hf_list_remove(&e->turn);

@@ -288,11 +288,11 @@ static lodger lodger_of(hf_bytes block, const hf_buf *out)
     return (lodger){ inside, inside ? at - start : 0 };
 }
 
-hf_err hf_record__merge(hf_bytes block, const hf_record__changes *changes, hf_buf *out,
+hf_err hf_record__merge(hf_bytes *block, const hf_record__changes *changes, hf_buf *out,
                         uint32_t *fields)
 {
     uint32_t base = out->size;
-    lodger lodged = lodger_of(block, out);
+    lodger lodged = lodger_of(*block, out);
     /* The handles stand in the buffer while they are needed, 4-aligned; the block is moved over
      * them at the end. */
     uint32_t pad = (4 - (base & 3)) & 3;
@@ -311,9 +311,9 @@ hf_err hf_record__merge(hf_bytes block, const hf_record__changes *changes, hf_bu
     uint32_t kept = last_of_each(changes, handles, changes->count);
 
     if (lodged.inside) {
-        block.data = out->data + lodged.offset;
+        block->data = out->data + lodged.offset;
     }
-    merge m = { block, changes, handles, kept, 0, 0 };
+    merge m = { *block, changes, handles, kept, 0, 0 };
     merge measure = m;
     hf_bytes name;
     hf_bytes value;
@@ -334,7 +334,8 @@ hf_err hf_record__merge(hf_bytes block, const hf_record__changes *changes, hf_bu
         return HF_E_NOMEM;
     }
     if (lodged.inside) {
-        m.block.data = out->data + lodged.offset;
+        block->data = out->data + lodged.offset;
+        m.block = *block;
     }
     m.handles = (const uint32_t *)(const void *)(out->data + base + pad);
     write_block(m, out->data + from, count);
@@ -358,5 +359,5 @@ hf_err hf_record_change(hf_bytes block, const hf_field *changes, uint32_t count,
                         uint32_t *fields)
 {
     hf_record__changes list = { changes, count, array_at, array_after };
-    return hf_record__merge(block, &list, out, fields);
+    return hf_record__merge(&block, &list, out, fields);
 }

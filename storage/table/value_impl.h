@@ -11,8 +11,9 @@ typedef struct hf_record__changes {
     uint32_t (*after)(const void *base, uint32_t handle);
 } hf_record__changes;
 
-/* As hf_record_change(). `block` may lie in `out`; the changes may not. */
-HF_MUST_USE hf_err hf_record__merge(hf_bytes block, const hf_record__changes *changes, hf_buf *out,
+/* As hf_record_change(). The block may lie in `out`: it is then followed when the buffer moves,
+ * also when this fails. The changes may not lie there. */
+HF_MUST_USE hf_err hf_record__merge(hf_bytes *block, const hf_record__changes *changes, hf_buf *out,
                                     uint32_t *fields);
 
 #endif

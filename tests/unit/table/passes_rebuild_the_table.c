@@ -212,11 +212,31 @@ static void a_deletion_is_carried_before_it_is_forgotten(void **state)
     home_close(&h);
 }
 
+/* It came below the last pass, and is changed before the next one has seen it. */
+static void an_old_version_that_arrived_is_carried(void **state)
+{
+    (void)state;
+    home h = home_open(1 << 20);
+    assert_int_equal(carry(&h, 10 * TICK, false, true), 0);
+    put_text(h.table, "a", "old", 5 * TICK);
+    hf_table_pass_begin(h.table, 20 * TICK, false);
+    put_text(h.table, "a", "new", 21 * TICK);
+    hf_bytes key;
+    hf_got got;
+    assert_true(hf_table_pass_next(h.table, &key, &got));
+    assert_value(got.value, string_value(text("old")));
+    assert_false(hf_table_pass_next(h.table, &key, &got));
+    hf_table_pass_end(h.table, true);
+    assert_int_equal(carry(&h, 30 * TICK, false, true), 1);
+    home_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_changes_between_the_calls),
         cmocka_unit_test(only_what_changed_is_carried),
+        cmocka_unit_test(an_old_version_that_arrived_is_carried),
         cmocka_unit_test(a_deletion_is_carried_before_it_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

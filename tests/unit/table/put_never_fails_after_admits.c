@@ -1,0 +1,119 @@
+/* Small heaps, filled until the table admits no more: every put between is good for its memory, or
+ * it would stop the process. */
+#include "tests/unit/table/support.h"
+
+enum { VALUE_MOST = 300000 };
+
+static uint8_t bytes[VALUE_MOST];
+
+typedef struct shape {
+    uint32_t keys;
+    uint32_t key_most;
+    uint32_t value_most;
+    uint32_t batch;
+    bool rising;
+    bool records;
+} shape;
+
+static void put_one(home *h, hf_prng *p, hf_buf *out, const shape *s, uint64_t n)
+{
+    uint8_t key[HF_KEY_SIZE_MAX + 1];
+    uint32_t pad = s->key_most > 8 ? (uint32_t)hf_prng_below(p, s->key_most - 8) : 0;
+    memset(key, 'k', pad);
+    uint64_t name = __builtin_bswap64(s->rising ? n : hf_prng_below(p, s->keys));
+    memcpy(key + pad, &name, sizeof name);
+    hf_bytes k = hf_bytes_of(key, pad + 8);
+    hf_value v = string_value(hf_bytes_of(bytes, hf_prng_below(p, s->value_most + 1U)));
+    v.expire_ms = hf_prng_chance(p, 1, 3) ? hf_prng_below(p, 100000) : 0;
+    if (s->records) {
+        char field[8];
+        hf_bytes f = hf_bytes_of(field, (size_t)snprintf(field, 8, "%u", (unsigned)n % 7));
+        hf_field change = { f, v.bytes, hf_prng_chance(p, 1, 9) };
+        hf_mutation_fields(out, k, &change, 1);
+    } else if (hf_prng_chance(p, 1, 10)) {
+        hf_mutation_delete(out, k);
+    } else {
+        hf_mutation_put(out, k, &v);
+    }
+    (void)h;
+}
+
+static void fill(const shape *s, size_t heap_size, uint64_t seed)
+{
+    home h = home_open(heap_size);
+    hf_prng p = hf_prng_of(seed);
+    hf_buf out;
+    hf_buf scratch;
+    size_t side_size = (size_t)16 << 20;
+    void *side_region = aligned_alloc(64 * 1024, side_size);
+    hf_heap *side = hf_heap_open(side_region, side_size);
+    hf_buf_open(&out, side);
+    hf_buf_open(&scratch, side);
+    uint64_t ts = 10 * TICK;
+    uint64_t n = 0;
+    int refused = 0;
+    for (int round = 0; round < 100000 && refused < 12; round++) {
+        hf_buf_reset(&out);
+        for (uint32_t i = 0; i < s->batch; i++) {
+            put_one(&h, &p, &out, s, n++);
+        }
+        ts += hf_prng_below(&p, 2) * TICK;
+        if (!hf_table_admits(h.table, out.size)) {
+            refused++;
+            hf_table_collect(h.table, ts - 5 * TICK, 100000);
+            continue;
+        }
+        hf_reader r = hf_reader_of(hf_buf_view(&out));
+        hf_mutation m;
+        while (hf_mutation_next(&r, &m)) {
+            hf_mutation_apply(h.table, &m, ts, ts, &scratch);
+        }
+        assert_false(r.bad);
+    }
+    assert_true(refused != 0);
+    /* Not by refusing from the start. */
+    assert_true(hf_heap_used(h.heap) > hf_heap_capacity(h.heap) / 4);
+    hf_table_check(h.table);
+    hf_heap_close(side);
+    free(side_region);
+    home_close(&h);
+}
+
+static void small_values(void **state)
+{
+    (void)state;
+    fill(&(shape){ 1000000, 8, 100, 1, false, false }, 8 << 20, 1);
+    fill(&(shape){ 1000000, 8, 100, 200, false, false }, 24 << 20, 2);
+}
+
+static void tiny_keys_in_order_then_not(void **state)
+{
+    (void)state;
+    fill(&(shape){ 1, 8, 0, 1, true, false }, 6 << 20, 3);
+    fill(&(shape){ 1000000, 8, 0, 50, false, false }, 16 << 20, 4);
+}
+
+static void keys_and_values_of_every_size(void **state)
+{
+    (void)state;
+    fill(&(shape){ 3000, HF_KEY_SIZE_MAX, 40000, 1, false, false }, 16 << 20, 5);
+    fill(&(shape){ 300, 64, VALUE_MOST, 1, false, false }, 24 << 20, 6);
+    fill(&(shape){ 3000, 1000, 3000, 30, false, false }, 16 << 20, 7);
+}
+
+static void records_that_grow(void **state)
+{
+    (void)state;
+    fill(&(shape){ 200, 64, 20000, 1, false, true }, 24 << 20, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_values),
+        cmocka_unit_test(tiny_keys_in_order_then_not),
+        cmocka_unit_test(keys_and_values_of_every_size),
+        cmocka_unit_test(records_that_grow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
