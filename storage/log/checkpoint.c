@@ -56,14 +56,15 @@ void hf_checkpoint__path(hf_checkpoint *checkpoint, uint64_t number)
     hf_log_path(checkpoint->path, checkpoint->dir, "checkpoint-", number);
 }
 
-void hf_checkpoint__path_manifest(hf_checkpoint *checkpoint)
+void hf_checkpoint__path_manifest(const hf_checkpoint *checkpoint, char path[HF_LOG_PATH_MAX],
+                                  bool made)
 {
     hf_log_detail text;
     hf_log_detail_reset(&text);
     hf_log_detail_put(&text, checkpoint->dir);
-    hf_log_detail_put(&text, "/MANIFEST");
+    hf_log_detail_put(&text, made ? "/MANIFEST" : "/MANIFEST-new");
     HF_ASSERT(text.size < HF_LOG_PATH_MAX);
-    memcpy(checkpoint->path, text.at, text.size + 1);
+    memcpy(path, text.at, text.size + 1);
 }
 
 void hf_checkpoint__io_detail(hf_checkpoint *checkpoint, const char *verb, const char *path,
@@ -244,7 +245,7 @@ static void fill(hf_checkpoint *checkpoint)
 
 static void manifest_open(hf_checkpoint *checkpoint)
 {
-    hf_checkpoint__path_manifest(checkpoint);
+    hf_checkpoint__path_manifest(checkpoint, checkpoint->path, checkpoint->manifest_made);
     checkpoint->op = (hf_io_op){ .path = checkpoint->path, .flags = HF_IO_CREATE | HF_IO_DIRECT };
     hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_PASS_MANIFEST_OPEN, HF_IO_OPEN);
 }
@@ -331,7 +332,7 @@ static void settle(hf_checkpoint *checkpoint)
 /* From the slot's write on, an error leaves in doubt which set is in force. */
 static void broken(hf_checkpoint *checkpoint, const char *verb, int64_t result)
 {
-    hf_checkpoint__path_manifest(checkpoint);
+    hf_checkpoint__path_manifest(checkpoint, checkpoint->path, true);
     hf_checkpoint__io_detail(checkpoint, verb, checkpoint->path, checkpoint->op.offset, result);
     checkpoint->broken = true;
     pass_end(checkpoint, HF_E_IO);
@@ -371,6 +372,8 @@ static const char *verb_of(hf_checkpoint_step step)
         return "reserving space for the manifest";
     case HF_CHECKPOINT_PASS_ZERO:
         return "zeroing the manifest";
+    case HF_CHECKPOINT_PASS_NAME:
+        return "naming the manifest";
     case HF_CHECKPOINT_PASS_SLOT:
         return "writing the manifest";
     case HF_CHECKPOINT_PASS_MANIFEST_CLOSE:
@@ -403,6 +406,10 @@ static bool pass_check(hf_checkpoint *checkpoint, int64_t result)
         hf_checkpoint__path(checkpoint, checkpoint->number - 1);
     }
     memcpy(path, checkpoint->path, sizeof path);
+    if (step == HF_CHECKPOINT_PASS_SYNC_DIR || step == HF_CHECKPOINT_PASS_UNLINK_SYNC) {
+        /* Later syncs of the directory may succeed and not reach past what this one lost. */
+        checkpoint->broken = true;
+    }
     if (step >= HF_CHECKPOINT_PASS_UNLINK) { /* the pass has succeeded all the same */
         hf_checkpoint__io_detail(checkpoint, verb, path, 0, result);
         return true;
@@ -434,6 +441,12 @@ static void passing(hf_checkpoint *checkpoint, int64_t result)
         manifest_zero(checkpoint);
         return;
     case HF_CHECKPOINT_PASS_ZERO:
+        /* Only now may it be seen: what a file holds before it was zeroed is anybody's. */
+        hf_checkpoint__path_manifest(checkpoint, checkpoint->path_to, true);
+        checkpoint->op = (hf_io_op){ .path = checkpoint->path, .path_to = checkpoint->path_to };
+        hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_PASS_NAME, HF_IO_RENAME);
+        return;
+    case HF_CHECKPOINT_PASS_NAME:
         checkpoint->manifest_made = true;
         manifest_sync_dir(checkpoint, HF_CHECKPOINT_PASS_SYNC_DIR);
         return;
@@ -520,7 +533,8 @@ void hf_checkpoint_turn(hf_checkpoint *checkpoint, uint32_t budget)
     if (checkpoint->step == HF_CHECKPOINT_PASS_REFUSED) {
         hf_log_detail_put(&checkpoint->detail,
                           checkpoint->broken
-                              ? "an earlier write of the manifest failed; restart the node"
+                              ? "an earlier write of the manifest or sync of the directory failed; "
+                                "restart the node"
                               : "no memory for the checkpoint's head; the pass is given up");
         pass_end(checkpoint, checkpoint->broken ? HF_E_IO : HF_E_NOMEM);
     } else if (checkpoint->step == HF_CHECKPOINT_PASS_FILL) {

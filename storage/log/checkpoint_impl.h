@@ -34,6 +34,7 @@ typedef enum hf_checkpoint_step {
     HF_CHECKPOINT_PASS_MANIFEST_OPEN,
     HF_CHECKPOINT_PASS_RESERVE,
     HF_CHECKPOINT_PASS_ZERO,
+    HF_CHECKPOINT_PASS_NAME,
     HF_CHECKPOINT_PASS_SYNC_DIR,
     HF_CHECKPOINT_PASS_SLOT,
     HF_CHECKPOINT_PASS_MANIFEST_CLOSE,
@@ -60,6 +61,7 @@ struct hf_checkpoint {
     hf_checkpoint_step step;
     hf_io_op op;
     char path[HF_LOG_PATH_MAX];
+    char path_to[HF_LOG_PATH_MAX];
     hf_log_detail detail;
     bool broken; /* a manifest write failed: which set is in force is not known any more */
 
@@ -102,7 +104,8 @@ struct hf_checkpoint {
 
 void hf_checkpoint__submit(hf_checkpoint *checkpoint, hf_checkpoint_step step, hf_io_kind kind);
 void hf_checkpoint__path(hf_checkpoint *checkpoint, uint64_t number);
-void hf_checkpoint__path_manifest(hf_checkpoint *checkpoint);
+void hf_checkpoint__path_manifest(const hf_checkpoint *checkpoint, char path[HF_LOG_PATH_MAX],
+                                  bool made);
 void hf_checkpoint__io_detail(hf_checkpoint *checkpoint, const char *verb, const char *path,
                               uint64_t offset, int64_t result);
 /* A step of loading ended. */

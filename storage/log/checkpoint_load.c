@@ -43,7 +43,7 @@ void hf_checkpoint_load(hf_checkpoint *checkpoint)
 {
     HF_PRE(checkpoint->step == HF_CHECKPOINT_CLOSED && checkpoint->number == 1);
     hf_log_detail_reset(&checkpoint->detail);
-    hf_checkpoint__path_manifest(checkpoint);
+    hf_checkpoint__path_manifest(checkpoint, checkpoint->path, true);
     checkpoint->op = (hf_io_op){ .path = checkpoint->dir };
     hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_MKDIR, HF_IO_MKDIR);
 }
