@@ -277,6 +277,19 @@ static void touch_change(replay *r, hf_check_model_cell *cell, void *context)
     cell->changed = r->history->txns[r->txn].commit_ts;
 }
 
+/* At the end of a transaction, so also in states that nobody happened to read. */
+static void touch_bounds(replay *r, hf_check_model_cell *cell, void *context)
+{
+    (void)context;
+    if (cell->opened && !cell->tainted && cell->changer == r->txn + 1 &&
+        (cell->value < cell->min || cell->value > cell->max)) {
+        hf_check_text_add(replay_find(r, "bound-crossed"),
+                          "leaves quantity %" PRId64 " at %" PRId64 ", its bounds are %" PRId64
+                          "..%" PRId64 "\n",
+                          cell->key, cell->value, cell->min, cell->max);
+    }
+}
+
 static void apply_transfer(replay *r, const hf_micro *op)
 {
     hf_check_model_cell *entry =
@@ -299,6 +312,8 @@ static void apply_quantity(replay *r, const hf_micro *op)
         hf_check_model_cell_of(&r->model, HF_CHECK_MODEL_QUANTITY, op->arg[0]);
     if (op->kind == HF_MICRO_OPEN) {
         cell->value = op->arg[1];
+        cell->min = op->arg[2];
+        cell->max = op->arg[3];
         cell->opened = true;
         return;
     }
@@ -399,6 +414,9 @@ static void replay_txn(replay *r, uint32_t txn)
         if (!retry && micro_writes(op)) {
             each_cell(r, op, touch_change, NULL);
         }
+    }
+    for (uint32_t o = 0; o < t->op_count && r->writes; o++) {
+        each_cell(r, &t->ops[o], touch_bounds, NULL);
     }
 }
 

@@ -52,11 +52,11 @@ static void print_txn(const hf_history_txn *txn, hf_check_text *text)
     if (txn->returned != HF_NEVER) {
         hf_check_text_add(text, ",\"return\":%" PRId64, txn->returned);
     }
-    hf_check_text_add(text, ",\"heard\":\"%s\"", heard_names[txn->heard]);
     if (txn->commit_ts != 0) {
         hf_check_text_add(text, ",\"%s\":%" PRIu64, txn->snapshot ? "snapshot" : "ts",
                           txn->commit_ts);
     }
+    hf_check_text_add(text, ",\"heard\":\"%s\"", heard_names[txn->heard]);
     hf_check_text_add(text, ",\"ops\":[");
     for (uint32_t o = 0; o < txn->op_count; o++) {
         hf_check_text_add(text, o == 0 ? "" : ",");

@@ -22,7 +22,9 @@ typedef struct hf_check_model_cell {
     int64_t *list;
     uint32_t list_count;
     uint32_t list_capacity;
-    bool opened; /* a quantity */
+    bool opened; /* a quantity: then it has bounds */
+    int64_t min;
+    int64_t max;
     bool tainted;
     uint32_t changer; /* txn + 1 of the last change; 0: none yet */
     uint64_t changed; /* its timestamp */

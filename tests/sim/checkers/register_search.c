@@ -57,10 +57,8 @@ bool hf_register_apply(const hf_history_txn *txn, int64_t key, int64_t *value)
 /* ---- Configurations ----
  *
  * Certain operations (those that returned) are numbered by invocation. All below `base` have
- * happened; of the next `window` ones the bits tell. Unknown operations have a bit each. As one row
- * of words:
- *
- *     [base][value][ahead: window bits][taken: one bit per unknown operation]
+ * happened; of the next ones bits tell (`ahead`), as many as can overlap. Unknown operations have a
+ * bit each (`taken`).
  */
 
 /* One level of the depth-first search. */
@@ -85,7 +83,7 @@ typedef struct search {
     level *levels;
     uint64_t *level_bits; /* words per level */
     uint32_t depth;
-    uint64_t *seen; /* rows of words + 2, in an open-addressed table of row numbers */
+    uint64_t *seen; /* the memory: rows, found by an open-addressed table */
     uint32_t seen_count;
     uint32_t seen_capacity;
     uint32_t *table;
@@ -175,24 +173,37 @@ static uint64_t *level_taken(const search *s, uint32_t depth)
     return level_ahead(s, depth) + s->ahead_words;
 }
 
-/* ---- The memory of configurations ---- */
-static uint64_t row_hash(const uint64_t *row, uint32_t words)
+/* ---- The memory of configurations ----
+ *
+ * A row for each: [link][base][value][ahead ...][taken ...]. Rows that differ in `taken` only are
+ * chained by `link` (row number + 1). A configuration is known when a row of its chain took a part
+ * of what it took: having more unknown operations left is never worse.
+ */
+enum { ROW_BASE = 1, ROW_VALUE = 2, ROW_AHEAD = 3 };
+
+static uint64_t *search_row(const search *s, uint32_t number)
+{
+    return s->seen + (size_t)number * (s->words + ROW_AHEAD);
+}
+
+static uint64_t row_hash(const search *s, const uint64_t *row)
 {
     uint64_t h = 0x243F6A8885A308D3u;
-    for (uint32_t w = 0; w < words; w++) {
+    for (uint32_t w = ROW_BASE; w < ROW_AHEAD + s->ahead_words; w++) {
         h = (h ^ row[w]) * 0x9E3779B97F4A7C15u;
         h ^= h >> 29;
     }
     return h;
 }
 
+/* The head of the row's chain, or the empty slot for it. */
 static uint32_t *table_slot(const search *s, const uint64_t *row)
 {
-    uint32_t words = s->words + 2;
+    size_t size = (ROW_AHEAD - ROW_BASE + s->ahead_words) * sizeof *row;
     uint32_t mask = s->table_capacity - 1;
-    uint32_t at = (uint32_t)row_hash(row, words) & mask;
+    uint32_t at = (uint32_t)row_hash(s, row) & mask;
     while (s->table[at] != 0 &&
-           memcmp(s->seen + (size_t)(s->table[at] - 1) * words, row, words * sizeof *row) != 0) {
+           memcmp(search_row(s, s->table[at] - 1) + ROW_BASE, row + ROW_BASE, size) != 0) {
         at = (at + 1) & mask;
     }
     return &s->table[at];
@@ -204,27 +215,44 @@ static void table_grow(search *s)
     s->table_capacity = s->table_capacity == 0 ? 1024 : s->table_capacity * 2;
     s->table = hf_check_alloc(s->table_capacity, sizeof *s->table);
     for (uint32_t i = 0; i < s->seen_count; i++) {
-        *table_slot(s, s->seen + (size_t)i * (s->words + 2)) = i + 1;
+        uint64_t *row = search_row(s, i);
+        uint32_t *head = table_slot(s, row);
+        row[0] = *head;
+        *head = i + 1;
     }
+}
+
+static bool row_took_no_more(const search *s, const uint64_t *row, const uint64_t *than)
+{
+    for (uint32_t w = ROW_AHEAD + s->ahead_words; w < ROW_AHEAD + s->words; w++) {
+        if ((row[w] & ~than[w]) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Remembers the configuration of the newest level; false when it was known. */
 static bool search_remember(search *s)
 {
-    uint32_t words = s->words + 2;
     if (s->seen_count >= s->table_capacity / 2) {
         table_grow(s);
     }
-    s->seen = hf_check_grow(s->seen, s->seen_count, &s->seen_capacity, words * sizeof *s->seen);
-    uint64_t *row = s->seen + (size_t)s->seen_count * words;
-    row[0] = s->levels[s->depth].base;
-    row[1] = (uint64_t)s->levels[s->depth].value;
-    memcpy(row + 2, level_ahead(s, s->depth), s->words * sizeof *row);
-    uint32_t *slot = table_slot(s, row);
-    if (*slot != 0) {
-        return false;
+    s->seen = hf_check_grow(s->seen, s->seen_count, &s->seen_capacity,
+                            (s->words + ROW_AHEAD) * sizeof *s->seen);
+    uint64_t *row = search_row(s, s->seen_count);
+    row[ROW_BASE] = s->levels[s->depth].base;
+    row[ROW_VALUE] = (uint64_t)s->levels[s->depth].value;
+    memcpy(row + ROW_AHEAD, level_ahead(s, s->depth), s->words * sizeof *row);
+    uint32_t *head = table_slot(s, row);
+    for (uint32_t n = *head; n != 0; n = (uint32_t)search_row(s, n - 1)[0]) {
+        if (row_took_no_more(s, search_row(s, n - 1), row)) {
+            return false;
+        }
+        *s->steps -= *s->steps != 0; /* long chains count as work too */
     }
-    *slot = ++s->seen_count;
+    row[0] = *head;
+    *head = ++s->seen_count;
     return true;
 }
 
@@ -265,18 +293,24 @@ static void level_take_certain(search *s, uint32_t n, int64_t value)
     }
 }
 
+/* After unknown operations: the next one does to the register just what it would do without them.
+ */
+static bool needs_no_unknown(const search *s, const hf_history_txn *txn, int64_t after)
+{
+    const level *top = &s->levels[s->depth];
+    int64_t without = top->before;
+    return top->before != top->value && hf_register_apply(txn, s->key, &without) &&
+           without == after;
+}
+
 static bool try_certain(search *s, uint32_t n)
 {
     const level *top = &s->levels[s->depth];
     const hf_history_txn *txn = certain_op(s, n)->txn;
     int64_t value = top->value;
     if (bit_get(level_ahead(s, s->depth), n - top->base) ||
-        !hf_register_apply(txn, s->key, &value)) {
+        !hf_register_apply(txn, s->key, &value) || needs_no_unknown(s, txn, value)) {
         return false;
-    }
-    int64_t without = top->before;
-    if (top->before != top->value && hf_register_apply(txn, s->key, &without) && without == value) {
-        return false; /* it does not need the unknown operation before it */
     }
     level_take_certain(s, n, value);
     return true;
@@ -288,7 +322,8 @@ static bool try_unknown(search *s, uint32_t u, int64_t horizon)
     const hf_register_op *op = &s->ops[s->unknown[u]];
     int64_t value = top->value;
     if (bit_get(level_taken(s, s->depth), u) || op->invoked > horizon ||
-        !hf_register_apply(op->txn, s->key, &value) || value == top->value) {
+        !hf_register_apply(op->txn, s->key, &value) || value == top->value ||
+        needs_no_unknown(s, op->txn, value)) {
         return false;
     }
     level_push(s, value, top->before);
