@@ -16,7 +16,7 @@ void *hf_check_alloc(size_t count, size_t size); /* zeroed; never NULL, also for
 /* Makes room for one more item; answers the (moved) array. */
 void *hf_check_grow(void *items, uint32_t count, uint32_t *capacity, size_t size);
 
-enum { HF_CHECK_NONE = UINT32_MAX };
+#define HF_CHECK_NONE UINT32_MAX
 
 typedef struct hf_check_map_slot {
     int64_t key;
