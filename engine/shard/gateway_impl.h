@@ -1,0 +1,87 @@
+/* Inside the gateway: operations over several shards. */
+#ifndef HF_SHARD_GATEWAY_IMPL_H
+#define HF_SHARD_GATEWAY_IMPL_H
+#include "engine/shard/gateway.h"
+#include "engine/shard/session.h"
+#include "engine/shard/view.h"
+
+enum { NO_SHARD = 0xffff, ALL_SHARDS = 0xfffe, NO_OP = UINT32_MAX };
+
+typedef enum hf_stage {
+    HF_STAGE_SPARE,
+    HF_STAGE_READ,     /* first collect */
+    HF_STAGE_VALIDATE, /* second collect */
+    HF_STAGE_LOCK,     /* fetching keys under memory locks */
+    HF_STAGE_IDLE,     /* an interactive transaction between commands */
+    HF_STAGE_PREPARE,
+    HF_STAGE_RECORD, /* writing an id's refusal */
+} hf_stage;
+
+typedef enum hf_merge {
+    HF_MERGE_ONE,
+    HF_MERGE_ARRAY, /* pieces become elements */
+    HF_MERGE_SUM,
+    HF_MERGE_OK,
+    HF_MERGE_CONCAT, /* arrays become one */
+    HF_MERGE_ANY,    /* the first that is not nil */
+} hf_merge;
+
+/* How the reply of one command is put together. */
+typedef struct hf_recipe {
+    uint32_t first, count; /* pieces */
+    uint64_t limit;        /* CONCAT: elements at most */
+    uint8_t merge;
+} hf_recipe;
+
+typedef struct hf_piece {
+    uint32_t offset, size; /* in op->replies */
+    bool there;
+} hf_piece;
+
+struct hf_op {
+    hf_alarm alarm; /* first: idle interactive transactions */
+    hf_op *next;    /* spare */
+    uint32_t index, generation;
+    hf_stage stage;
+    hf_ticket client; /* whom the reply goes to */
+    hf_form form;
+    uint8_t proto;
+    bool has_id, has_else, general, interactive, lost, atomic;
+    uint8_t id[16];
+    uint64_t digest;
+    hf_age age;
+    hf_coordinator co;
+    hf_shard_set touched; /* shards that know of the attempt: each gets one FINALIZE */
+    hf_shard_set waiting; /* answers that are missing */
+    uint32_t tries;
+    uint32_t command_count, else_count, condition_count, piece_count, lock_count;
+    hf_ending ending;
+    hf_buf parts;      /* u16 shard | u32 size | command; as hf_txn_put_command wrote it */
+    hf_buf conditions; /* u32 size | condition */
+    hf_buf recipes, pieces, replies, refusal;
+    hf_buf locks;  /* u8 mode | u32 size, key: everything locked in this attempt */
+    hf_buf stamps; /* validation: per shard in order, u16 shard | stamp conditions */
+    hf_buf marks;  /* savepoints: hf_workspace_mark | u32 size, name */
+    hf_workspace workspace;
+};
+
+hf_op *hf_gateway__op_take(hf_shard *shard);
+void hf_gateway__op_give(hf_shard *shard, hf_op *op);
+bool hf_gateway__attempt(hf_shard *shard, hf_op *op);
+void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes result);
+hf_ticket hf_gateway__ticket(const hf_op *op);
+uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key);
+void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);
+void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out);
+void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg);
+
+void hf_gateway__start_at(hf_shard *shard, hf_op *op, uint64_t read_ts);
+void hf_gateway__start_stamps(hf_shard *shard, hf_op *op);
+
+/* general.c: operations that lock and fetch first */
+void hf_general__start(hf_shard *shard, hf_op *op);
+void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg);
+void hf_general__commit(hf_shard *shard, hf_op *op);
+void hf_general__lost(hf_shard *shard, hf_op *op, const hf_msg_result *msg);
+
+#endif

@@ -1,0 +1,63 @@
+/* Replies that wait for the disk: execution runs at memory speed, acknowledgement at the log's. */
+#include "engine/shard/shard_impl.h"
+
+static bool push(hf_shard *shard, hf_held held)
+{
+    if (hf_ring_full(&shard->held)) {
+        hf_ring bigger;
+        if (hf_ring_open(&bigger, shard->heap, hf_ring_capacity(&shard->held) * 2,
+                         sizeof(hf_held)) != HF_OK) {
+            return false;
+        }
+        hf_held one;
+        while (hf_ring_pop(&shard->held, &one)) {
+            HF_ASSERT(hf_ring_push(&bigger, &one));
+        }
+        hf_ring_close(&shard->held);
+        shard->held = bigger;
+    }
+    /* Positions ascend in the queue: one that lies below its predecessor's waits a little longer.
+     */
+    if (!hf_ring_empty(&shard->held)) {
+        const hf_held *last = hf_ring_at(&shard->held, hf_ring_count(&shard->held) - 1);
+        held.lsn = held.lsn > last->lsn ? held.lsn : last->lsn;
+    }
+    return hf_ring_push(&shard->held, &held);
+}
+
+void hf_shard__hold(hf_shard *shard, uint64_t lsn, uint16_t to, hf_msg *msg)
+{
+    if (lsn <= hf_log_durable(shard->log)) {
+        hf_shard__post(shard, to, msg);
+        return;
+    }
+    if (!push(shard, (hf_held){ .lsn = lsn, .msg = msg, .to = to })) {
+        /* Memory for the queue is part of what admission keeps free. */
+        hf_shard__fail(shard, 70, "memory", "no room to hold back a reply");
+    }
+}
+
+void hf_shard__hold_part(hf_shard *shard, uint64_t lsn, hf_part *part)
+{
+    if (!push(shard, (hf_held){ .lsn = lsn, .part = part })) {
+        hf_shard__fail(shard, 70, "memory", "no room to hold back a vote");
+    }
+}
+
+void hf_shard__durable(hf_shard *shard, uint64_t lsn)
+{
+    while (!hf_ring_empty(&shard->held)) {
+        const hf_held *first = hf_ring_at(&shard->held, 0);
+        if (first->lsn > lsn) {
+            break;
+        }
+        hf_held held;
+        (void)hf_ring_pop(&shard->held, &held);
+        if (held.msg != NULL) {
+            hf_shard__post(shard, held.to, held.msg);
+        } else {
+            hf_part__step(shard, held.part, HF_EVENT_DURABLE, shard->self, 0);
+        }
+    }
+    hf_part__durable_acks(shard, lsn);
+}

@@ -1,0 +1,739 @@
+/* This shard's parts in transactions over several shards: the pure machine's hands.
+ *
+ * Records (all integers little-endian):
+ *   PREPARE    attempt (u64 incarnation, u64 seq<<16|shard) | u64 pts | u64 age, u64 tie | u64
+ * participants (anchor) | u16 anchor | u8 flags (1 has id, 2 stub) | u8 0 | 16 B id | u64 digest |
+ *              u32 replies, bytes (only with an id) | u32 grants x (u64 min, u64 max) |
+ *              u32 fences x (u8 mode, u8 range, start, end) | effects to the end
+ *   FINALIZE   attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any
+ *   TOMBSTONE  attempt | u64 participants 0 | u16 anchor: never prepared here, for good
+ */
+#include "engine/shard/request.h"
+
+enum { FLAG_HAS_ID = 1, FLAG_STUB = 2, RESERVE_PER_PART = 1024 };
+
+typedef struct backlog {
+    hf_msg head;   /* head.kind is the record's; head.next links */
+    hf_part *part; /* a TOMBSTONE's, to be told when durable */
+    uint8_t bytes[];
+} backlog;
+
+static hf_id128 id_of(hf_attempt attempt)
+{
+    return (hf_id128){ attempt.incarnation, attempt.seq_shard };
+}
+
+/* ---- The set of parts ---- */
+
+static hf_part_list *list_of(hf_shard *shard, const hf_part *part)
+{
+    return part->old ? &shard->old : &shard->lists[hf_attempt_shard(part->p.attempt)];
+}
+
+static void list_add(hf_part_list *list, hf_part *part)
+{
+    part->prev = list->last;
+    part->next = NULL;
+    if (list->last != NULL) {
+        list->last->next = part;
+    } else {
+        list->first = part;
+    }
+    list->last = part;
+}
+
+static void list_remove(hf_part_list *list, hf_part *part)
+{
+    if (part->prev != NULL) {
+        part->prev->next = part->next;
+    } else {
+        list->first = part->next;
+    }
+    if (part->next != NULL) {
+        part->next->prev = part->prev;
+    } else {
+        list->last = part->prev;
+    }
+}
+
+hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt)
+{
+    return hf_map_find_pointer(&shard->parts, id_of(attempt));
+}
+
+bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt)
+{
+    return attempt.incarnation == shard->incarnation &&
+           hf_attempt_seq(attempt) >= shard->watermarks[hf_attempt_shard(attempt)];
+}
+
+hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
+{
+    hf_part *part = hf_heap_take(shard->heap, sizeof *part);
+    if (part == NULL) {
+        return NULL;
+    }
+    memset(part, 0, sizeof *part);
+    if (hf_map_put_pointer(&shard->parts, id_of(attempt), part) != HF_OK) {
+        hf_heap_give(shard->heap, part);
+        return NULL;
+    }
+    hf_participant_begin(&part->p, attempt, shard->self);
+    part->locks.age = age;
+    part->lsn_before = hf_log_appended(shard->log);
+    part->since_ns = shard->io->now_ns;
+    part->old = attempt.incarnation != shard->incarnation;
+    part->ending = HF_ENDING_CONFLICT;
+    list_add(list_of(shard, part), part);
+    return part;
+}
+
+static void forget(hf_shard *shard, hf_part *part)
+{
+    HF_ASSERT(!hf_participant_undecided(&part->p) && part->locks.holds == NULL &&
+              part->item == NULL);
+    list_remove(list_of(shard, part), part);
+    (void)hf_map_drop(&shard->parts, id_of(part->p.attempt));
+    hf_heap_give(shard->heap, part->effects);
+    hf_heap_give(shard->heap, part->replies);
+    hf_heap_give(shard->heap, part);
+}
+
+void hf_part__watermark(hf_shard *shard, uint16_t coordinator, uint64_t watermark)
+{
+    if (watermark <= shard->watermarks[coordinator]) {
+        return;
+    }
+    shard->watermarks[coordinator] = watermark;
+    hf_part_list *list = &shard->lists[coordinator];
+    while (list->first != NULL && hf_attempt_seq(list->first->p.attempt) < watermark) {
+        forget(shard, list->first);
+    }
+}
+
+uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise)
+{
+    uint64_t oldest = otherwise;
+    for (uint16_t i = 0; i <= shard->count; i++) {
+        const hf_part_list *list = i == shard->count ? &shard->old : &shard->lists[i];
+        if (list->first != NULL && list->first->lsn_before < oldest) {
+            oldest = list->first->lsn_before;
+        }
+    }
+    return oldest;
+}
+
+/* ---- Records that must be written, whatever the room ---- */
+
+static hf_err append(hf_shard *shard, uint16_t kind, hf_bytes record, uint64_t *lsn)
+{
+    return hf_log_append(shard->log, kind, 0, 0, &record, 1, lsn);
+}
+
+/* Appends, or queues until there is room. Answers the position, or UINT64_MAX while it is not
+ * known. */
+static uint64_t append_must(hf_shard *shard, uint16_t kind, hf_bytes record, hf_part *part)
+{
+    uint64_t lsn;
+    if (shard->backlog_first == NULL && append(shard, kind, record, &lsn) == HF_OK) {
+        if (part != NULL) {
+            hf_shard__hold_part(shard, lsn, part);
+        }
+        return lsn;
+    }
+    backlog *entry = hf_heap_take(shard->heap, sizeof *entry + record.size);
+    if (entry == NULL) {
+        hf_shard__fail(shard, 70, "memory", "no room to queue a decision for the log");
+        return UINT64_MAX;
+    }
+    *entry = (backlog){ .head = { .size = record.size, .kind = kind }, .part = part };
+    memcpy(entry->bytes, record.data, record.size);
+    if (shard->backlog_last != NULL) {
+        shard->backlog_last->next = &entry->head;
+    } else {
+        shard->backlog_first = &entry->head;
+    }
+    shard->backlog_last = &entry->head;
+    return UINT64_MAX;
+}
+
+void hf_part__run_backlog(hf_shard *shard)
+{
+    if (shard->backlog_first == NULL) {
+        return;
+    }
+    while (shard->backlog_first != NULL) {
+        backlog *entry = (backlog *)(void *)shard->backlog_first;
+        uint64_t lsn;
+        if (append(shard, entry->head.kind, hf_bytes_of(entry->bytes, entry->head.size), &lsn) !=
+            HF_OK) {
+            return;
+        }
+        shard->backlog_first = entry->head.next;
+        if (entry->part != NULL) {
+            hf_shard__hold_part(shard, lsn, entry->part);
+        }
+        hf_heap_give(shard->heap, entry);
+    }
+    shard->backlog_last = NULL;
+    /* Whatever was to be counted when durable lies at or below the newest record now. */
+    for (uint16_t i = 0; i < shard->count; i++) {
+        for (uint32_t k = 0; k < hf_ring_count(&shard->acks[i]); k++) {
+            uint64_t *lsn = hf_ring_at(&shard->acks[i], k);
+            *lsn = *lsn == UINT64_MAX ? hf_log_appended(shard->log) : *lsn;
+        }
+    }
+}
+
+/* ---- Effects ---- */
+
+static void escrow_remove(hf_shard *shard, const hf_part *part)
+{
+    hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
+    hf_mutation m;
+    while (hf_mutation_next(&reader, &m)) {
+        if (m.op == HF_MUTATION_ADD) {
+            hf_lock_escrow_remove(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
+                                  m.integer);
+        }
+    }
+}
+
+static bool escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
+{
+    hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
+    hf_reader bounds = hf_reader_of(grants);
+    hf_mutation m;
+    while (hf_mutation_next(&reader, &m)) {
+        if (m.op == HF_MUTATION_ADD) {
+            int64_t min = (int64_t)hf_read_u64(&bounds);
+            int64_t max = (int64_t)hf_read_u64(&bounds);
+            if (bounds.bad) {
+                min = INT64_MIN;
+                max = INT64_MAX;
+            }
+            if (!hf_lock_escrow_add(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
+                                    m.integer, min, max)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void drop_effects(hf_shard *shard, hf_part *part)
+{
+    hf_heap_give(shard->heap, part->effects);
+    part->effects = NULL;
+    part->effects_size = 0;
+}
+
+static void decided(hf_shard *shard, hf_part *part)
+{
+    shard->undecided--;
+    shard->reserve -= RESERVE_PER_PART;
+    if (part->old) {
+        shard->old_undecided--;
+    }
+    hf_save__part_decided(shard, part);
+}
+
+/* ---- The machine's hands ---- */
+
+static void post_decision(hf_shard *shard, uint16_t to, uint16_t kind, const hf_part *part,
+                          uint64_t ts, hf_bytes body)
+{
+    hf_msg_decision d = { .attempt = part->p.attempt,
+                          .ticket = part->ticket,
+                          .ts = ts,
+                          .watermark = 0,
+                          .state = part->p.state };
+    hf_msg *msg = hf_shard__msg_of(shard, kind, &d, sizeof d, body);
+    if (msg == NULL) {
+        hf_shard__fail(shard, 70, "memory", "no room for a decision");
+        return;
+    }
+    hf_shard__post(shard, to, msg);
+}
+
+static void post_each(hf_shard *shard, hf_shard_set set, uint16_t kind, const hf_part *part,
+                      uint64_t ts)
+{
+    for (uint16_t to = 0; set != 0; to++, set >>= 1) {
+        if ((set & 1) != 0) {
+            post_decision(shard, to, kind, part, ts, hf_bytes_of(NULL, 0));
+        }
+    }
+}
+
+static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
+{
+    hf_msg_result r = { .ticket = part->ticket,
+                        .attempt = part->p.attempt,
+                        .ts = prepared ? part->p.pts : 0,
+                        .ending = (uint8_t)(prepared ? HF_ENDING_DONE : HF_ENDING_CONFLICT) };
+    hf_bytes body =
+        prepared ? hf_bytes_of(part->replies, part->replies_size) : hf_bytes_of(NULL, 0);
+    hf_msg *msg =
+        hf_shard__msg_of(shard, prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, &r, sizeof r, body);
+    if (msg == NULL) {
+        hf_shard__fail(shard, 70, "memory", "no room for a vote");
+        return;
+    }
+    hf_shard__post(shard, hf_attempt_shard(part->p.attempt), msg);
+}
+
+/* Stub mutations of a commit, appended to the record, applied with the rest. */
+static void finalize_record(hf_shard *shard, const hf_part *part, bool commit, hf_bytes result,
+                            hf_buf *record)
+{
+    hf_buf_reset(record);
+    hf_buf_u64(record, part->p.attempt.incarnation);
+    hf_buf_u64(record, part->p.attempt.seq_shard);
+    hf_buf_u64(record, commit ? part->p.commit_ts : 0);
+    if (commit && part->stub) {
+        hf_owner__stub(shard, record, part->id, true, part->p.commit_ts, part->digest, result);
+    }
+}
+
+enum { FINALIZE_HEAD = 24 };
+
+/* Carries out the update. `result`: the client's reply, for the stub. Answers the position of what
+ * was persisted, 0 for nothing. */
+static uint64_t carry_out(hf_shard *shard, hf_part *part, const hf_participant_update *u,
+                          bool was_undecided, hf_bytes result)
+{
+    uint64_t lsn = 0;
+    hf_buf *record = &shard->message;
+    if (u->persist == HF_RECORD_TOMBSTONE) {
+        hf_buf_reset(record);
+        hf_buf_u64(record, part->p.attempt.incarnation);
+        hf_buf_u64(record, part->p.attempt.seq_shard);
+        lsn = append_must(shard, HF_ENTRY_TOMBSTONE, hf_buf_view(record), part);
+    } else if (u->persist != HF_RECORD_NONE) {
+        finalize_record(shard, part, u->persist == HF_RECORD_COMMIT, result, record);
+        HF_ASSERT(!record->failed);
+        lsn = append_must(shard, HF_ENTRY_FINALIZE, hf_buf_view(record), NULL);
+    }
+    if (was_undecided && !hf_participant_undecided(&part->p)) {
+        decided(shard, part);
+        if (part->effects != NULL) {
+            escrow_remove(shard, part);
+        }
+    }
+    if (u->apply) {
+        hf_hlc_observe(&shard->clock, part->p.commit_ts);
+        hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), part->p.commit_ts,
+                        0);
+        if (part->stub) {
+            hf_bytes stub = hf_bytes_of(record->data + FINALIZE_HEAD, record->size - FINALIZE_HEAD);
+            hf_owner__apply(shard, stub, part->p.commit_ts, lsn == UINT64_MAX ? 0 : lsn);
+        }
+        shard->stats.two_phase++;
+    }
+    if (u->apply || u->release) {
+        drop_effects(shard, part);
+        hf_lock_release(shard->locks, &part->locks);
+    }
+    return lsn;
+}
+
+static void send_out(hf_shard *shard, hf_part *part, const hf_participant_update *u)
+{
+    if (u->tell_prepared || u->tell_refused) {
+        tell_coordinator(shard, part, u->tell_prepared);
+    }
+    uint64_t answer_ts =
+        part->p.state == HF_PARTICIPANT_COMMITTED ? part->p.commit_ts : part->p.pts;
+    post_each(shard, u->tell_query, HF_MSG_ANSWER, part, answer_ts);
+    post_each(shard, u->ask, HF_MSG_QUERY, part, 0);
+    post_each(shard, u->finalize, HF_MSG_FINALIZE, part, part->p.commit_ts);
+}
+
+static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
+                          uint64_t ts, hf_bytes result)
+{
+    hf_participant_update update;
+    bool was = hf_participant_undecided(&part->p);
+    hf_participant_step(&part->p, event, from, ts, &update);
+    part->locks.prepared = hf_participant_undecided(&part->p);
+    part->locks.pts = part->p.pts;
+    if (update.release && event != HF_EVENT_REFUSED && part->item != NULL) {
+        hf_item *item = part->item;
+        hf_owner__drop_item(shard, item);
+    }
+    uint64_t lsn = carry_out(shard, part, &update, was, result);
+    send_out(shard, part, &update);
+    return lsn;
+}
+
+void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
+                   uint64_t ts)
+{
+    (void)step_with(shard, part, event, from, ts, HF_LIT("+OK\r\n"));
+}
+
+/* ---- Prepare ---- */
+
+static bool copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
+{
+    *to = NULL;
+    *size = from.size;
+    if (from.size != 0) {
+        *to = hf_heap_take(shard->heap, from.size);
+        if (*to == NULL) {
+            *size = 0;
+            return false;
+        }
+        memcpy(*to, from.data, from.size);
+    }
+    return true;
+}
+
+static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts)
+{
+    hf_buf_reset(out);
+    hf_buf_u64(out, part->p.attempt.incarnation);
+    hf_buf_u64(out, part->p.attempt.seq_shard);
+    hf_buf_u64(out, pts);
+    hf_buf_u64(out, msg->age.ts);
+    hf_buf_u64(out, msg->age.tie);
+    hf_buf_u64(out, msg->participants);
+    hf_buf_u16(out, msg->anchor);
+    hf_buf_u8(out, (uint8_t)((part->has_id ? FLAG_HAS_ID : 0) | (part->stub ? FLAG_STUB : 0)));
+    hf_buf_u8(out, 0);
+    hf_buf_raw(out, part->id, sizeof part->id);
+    hf_buf_u64(out, part->digest);
+    hf_buf_bytes(out, part->has_id ? hf_bytes_of(part->replies, part->replies_size)
+                                   : hf_bytes_of(NULL, 0));
+}
+
+hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
+                            hf_bytes effects, hf_bytes fences, uint32_t fence_count,
+                            hf_bytes grants, uint32_t grant_count, uint64_t *lsn)
+{
+    part->has_id = (msg->flags & HF_TXN_HAS_ID) != 0;
+    part->stub = (msg->flags & HF_TXN_STUB) != 0;
+    part->digest = msg->digest;
+    memcpy(part->id, msg->id, sizeof part->id);
+    if (!copy(shard, effects, &part->effects, &part->effects_size) ||
+        !copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
+        !escrow_add(shard, part, grants)) {
+        return HF_E_NOMEM;
+    }
+    prepare_head(&shard->message, part, msg, pts);
+    hf_buf_u32(&shard->message, grant_count);
+    hf_buf_raw(&shard->message, grants.data, grants.size);
+    hf_buf_u32(&shard->message, fence_count);
+    hf_buf_raw(&shard->message, fences.data, fences.size);
+    hf_bytes parts[] = { hf_buf_view(&shard->message), effects };
+    part->lsn_before = hf_log_appended(shard->log);
+    hf_err err = shard->message.failed
+                     ? HF_E_NOMEM
+                     : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);
+    if (err != HF_OK) {
+        escrow_remove(shard, part);
+        drop_effects(shard, part);
+        return err;
+    }
+    part->p.participants = msg->participants;
+    part->p.anchor = msg->anchor;
+    part->since_ns = shard->io->now_ns;
+    shard->undecided++;
+    shard->reserve += RESERVE_PER_PART;
+    hf_part__step(shard, part, HF_EVENT_LOGGED, shard->self, pts);
+    hf_shard__hold_part(shard, *lsn, part);
+    return HF_OK;
+}
+
+/* ---- Messages ---- */
+
+/* A part for a message about an attempt that may be unknown here; NULL: it is finished everywhere.
+ */
+static hf_part *find_or_make(hf_shard *shard, hf_attempt attempt)
+{
+    hf_part *part = hf_part__find(shard, attempt);
+    if (part != NULL) {
+        return part;
+    }
+    if (attempt.incarnation == shard->incarnation && !hf_part__fresh(shard, attempt)) {
+        return NULL;
+    }
+    part = hf_part__make(shard, attempt, (hf_age){ 0, 0 });
+    if (part == NULL) {
+        hf_shard__fail(shard, 70, "memory", "no room for a transaction's end");
+    }
+    return part;
+}
+
+void hf_part__finalize(hf_shard *shard, const hf_msg_decision *msg)
+{
+    uint16_t coordinator = hf_attempt_shard(msg->attempt);
+    if (msg->by_coordinator != 0) {
+        hf_part__watermark(shard, coordinator, msg->watermark);
+    }
+    hf_part *part = find_or_make(shard, msg->attempt);
+    uint64_t lsn = 0;
+    if (part != NULL) {
+        lsn = step_with(shard, part, msg->ts != 0 ? HF_EVENT_COMMIT : HF_EVENT_ABORT,
+                        msg->head.from, msg->ts, hf_msg_body(&msg->head, sizeof *msg));
+    }
+    if (msg->by_coordinator == 0) {
+        return;
+    }
+    /* Counted in order once durable. One that was persisted before is below the newest record. */
+    lsn = lsn == 0 ? hf_log_appended(shard->log) : lsn;
+    if (shard->backlog_first != NULL) {
+        lsn = UINT64_MAX;
+    }
+    HF_ASSERT(hf_ring_push(&shard->acks[coordinator], &lsn));
+    if (lsn <= hf_log_durable(shard->log)) {
+        hf_part__durable_acks(shard, hf_log_durable(shard->log));
+    }
+}
+
+void hf_part__durable_acks(hf_shard *shard, uint64_t lsn)
+{
+    for (uint16_t i = 0; i < shard->count; i++) {
+        const uint64_t *first = hf_ring_front(&shard->acks[i]);
+        while (first != NULL && *first <= lsn) {
+            hf_ring_drop(&shard->acks[i]);
+            shard->acked[i]++;
+            shard->ack_due[i] = true;
+            first = hf_ring_front(&shard->acks[i]);
+        }
+    }
+}
+
+void hf_part__send_acks(hf_shard *shard)
+{
+    for (uint16_t i = 0; i < shard->count; i++) {
+        if (!shard->ack_due[i]) {
+            continue;
+        }
+        hf_msg_decision d = { .count = shard->acked[i] };
+        hf_msg *msg = hf_shard__msg_of(shard, HF_MSG_FINALIZED, &d, sizeof d, hf_bytes_of(NULL, 0));
+        if (msg == NULL) {
+            return; /* again next turn: the count covers everything so far */
+        }
+        shard->ack_due[i] = false;
+        hf_shard__post(shard, i, msg);
+    }
+}
+
+void hf_part__query(hf_shard *shard, const hf_msg_decision *msg)
+{
+    hf_part *part = find_or_make(shard, msg->attempt);
+    if (part != NULL) {
+        hf_part__step(shard, part, HF_EVENT_QUERY, msg->head.from, 0);
+    }
+}
+
+void hf_part__resolve(hf_shard *shard, const hf_msg_decision *msg)
+{
+    hf_part *part = find_or_make(shard, msg->attempt);
+    if (part != NULL) {
+        hf_part__step(shard, part, HF_EVENT_RESOLVE, msg->head.from, 0);
+    }
+}
+
+void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg)
+{
+    hf_part *part = hf_part__find(shard, msg->attempt);
+    if (part == NULL) {
+        return;
+    }
+    hf_participant_event event = msg->state == HF_PARTICIPANT_COMMITTED  ? HF_EVENT_IS_COMMITTED
+                                 : msg->state == HF_PARTICIPANT_PREPARED ? HF_EVENT_IS_PREPARED
+                                                                         : HF_EVENT_IS_POISONED;
+    hf_part__step(shard, part, event, msg->head.from, msg->ts);
+}
+
+void hf_part__push(hf_shard *shard, hf_part *part)
+{
+    if (part->p.anchor == shard->self) {
+        hf_part__step(shard, part, HF_EVENT_RESOLVE, shard->self, 0);
+    } else {
+        post_decision(shard, part->p.anchor, HF_MSG_RESOLVE, part, 0, hf_bytes_of(NULL, 0));
+    }
+}
+
+void hf_part__wound(hf_shard *shard, hf_part *part)
+{
+    HF_PRE(!part->locks.prepared);
+    hf_item *item = part->item;
+    hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
+    hf_owner__drop_item(shard, item);
+    post_decision(shard, hf_attempt_shard(part->p.attempt), HF_MSG_WOUNDED, part, 0,
+                  hf_bytes_of(NULL, 0));
+}
+
+/* ---- Recovery ---- */
+
+static hf_attempt read_attempt(hf_reader *r)
+{
+    hf_attempt attempt;
+    attempt.incarnation = hf_read_u64(r);
+    attempt.seq_shard = hf_read_u64(r);
+    return attempt;
+}
+
+static bool replay_locks(hf_shard *shard, hf_part *part, hf_reader *r)
+{
+    uint32_t fences = hf_read_u32(r);
+    for (uint32_t i = 0; i < fences && !r->bad; i++) {
+        hf_lock_mode mode = (hf_lock_mode)hf_read_u8(r);
+        bool is_range = hf_read_u8(r) != 0;
+        hf_bytes start = hf_read_bytes(r);
+        hf_bytes end = hf_read_bytes(r);
+        if (r->bad || mode >= HF_LOCK_MODES) {
+            return false;
+        }
+        bool ok = is_range ? hf_lock_take_range(shard->locks, start, end, mode, &part->locks)
+                           : hf_lock_take(shard->locks, start, hf_shard__hash(shard, start), mode,
+                                          &part->locks);
+        if (!ok) {
+            return false;
+        }
+    }
+    hf_reader effects = *r;
+    hf_mutation m;
+    while (hf_mutation_next(&effects, &m)) {
+        if (!hf_lock_take(shard->locks, m.key, hf_shard__hash(shard, m.key),
+                          m.op == HF_MUTATION_ADD ? HF_LOCK_E : HF_LOCK_X, &part->locks)) {
+            return false;
+        }
+    }
+    if (part->stub) {
+        uint8_t key[HF_STUB_KEY_SIZE];
+        hf_stub__key(part->id, key);
+        hf_bytes stub = hf_bytes_of(key, sizeof key);
+        if (!hf_lock_take(shard->locks, stub, hf_shard__hash(shard, stub), HF_LOCK_X,
+                          &part->locks)) {
+            return false;
+        }
+    }
+    return !effects.bad;
+}
+
+static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
+{
+    hf_reader r = hf_reader_of(record->data);
+    hf_attempt attempt = read_attempt(&r);
+    uint64_t pts = hf_read_u64(&r);
+    hf_age age = { hf_read_u64(&r), hf_read_u64(&r) };
+    hf_part *part = hf_part__find(shard, attempt);
+    if (r.bad || part != NULL) {
+        return HF_E_CORRUPT;
+    }
+    part = hf_part__make(shard, attempt, age);
+    if (part == NULL) {
+        return HF_E_NOMEM;
+    }
+    part->lsn_before = record->lsn - 1; /* the record itself must stay */
+    part->p.participants = hf_read_u64(&r);
+    part->p.anchor = hf_read_u16(&r);
+    uint8_t flags = hf_read_u8(&r);
+    (void)hf_read_u8(&r);
+    part->has_id = (flags & FLAG_HAS_ID) != 0;
+    part->stub = (flags & FLAG_STUB) != 0;
+    hf_read_raw(&r, part->id, sizeof part->id);
+    part->digest = hf_read_u64(&r);
+    hf_bytes replies = hf_read_bytes(&r);
+    uint32_t grant_count = hf_read_u32(&r);
+    hf_bytes grants = hf_read_lent(&r, grant_count <= r.end - r.at ? grant_count * 16 : UINT32_MAX);
+    if (r.bad || !replay_locks(shard, part, &r)) {
+        return r.bad ? HF_E_CORRUPT : HF_E_NOMEM;
+    }
+    if (!copy(shard, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects, &part->effects_size) ||
+        !copy(shard, replies, &part->replies, &part->replies_size) ||
+        !escrow_add(shard, part, grants)) {
+        return HF_E_NOMEM;
+    }
+    part->p.state = HF_PARTICIPANT_PREPARED;
+    part->p.pts = pts;
+    part->locks.prepared = true;
+    part->locks.pts = pts;
+    hf_hlc_observe(&shard->clock, pts);
+    shard->undecided++;
+    shard->old_undecided++;
+    shard->reserve += RESERVE_PER_PART;
+    return HF_OK;
+}
+
+static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
+{
+    hf_reader r = hf_reader_of(record->data);
+    hf_attempt attempt = read_attempt(&r);
+    uint64_t ts = hf_read_u64(&r);
+    if (r.bad) {
+        return HF_E_CORRUPT;
+    }
+    hf_hlc_observe(&shard->clock, ts);
+    hf_part *part = hf_part__find(shard, attempt);
+    if (part == NULL) {
+        /* Its PREPARE lies before the checkpoint: the effects are in it. */
+        return HF_OK;
+    }
+    if (part->p.state != HF_PARTICIPANT_PREPARED) {
+        return HF_E_CORRUPT;
+    }
+    part->p.state = ts != 0 ? HF_PARTICIPANT_COMMITTED : HF_PARTICIPANT_ABORTED;
+    part->p.commit_ts = ts;
+    part->locks.prepared = false;
+    decided(shard, part);
+    escrow_remove(shard, part);
+    if (ts > shard->ts_saved) {
+        hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), ts, 0);
+        hf_owner__apply(shard, hf_bytes_of(r.at, hf_reader_left(&r)), ts, 0);
+    }
+    drop_effects(shard, part);
+    hf_lock_release(shard->locks, &part->locks);
+    return HF_OK;
+}
+
+static hf_err replay_tombstone(hf_shard *shard, const hf_log_record *record)
+{
+    hf_reader r = hf_reader_of(record->data);
+    hf_attempt attempt = read_attempt(&r);
+    if (r.bad || hf_part__find(shard, attempt) != NULL) {
+        return HF_E_CORRUPT;
+    }
+    hf_part *part = hf_part__make(shard, attempt, (hf_age){ 0, 0 });
+    if (part == NULL) {
+        return HF_E_NOMEM;
+    }
+    part->lsn_before = record->lsn - 1;
+    part->p.state = HF_PARTICIPANT_ABORTED;
+    return HF_OK;
+}
+
+hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record)
+{
+    switch (record->kind) {
+    case HF_ENTRY_PREPARE:
+        return replay_prepare(shard, record);
+    case HF_ENTRY_FINALIZE:
+        return replay_finalize(shard, record);
+    default:
+        return replay_tombstone(shard, record);
+    }
+}
+
+void hf_part__resolve_old(hf_shard *shard)
+{
+    hf_part *next;
+    for (hf_part *part = shard->old.first; part != NULL; part = next) {
+        next = part->next;
+        if (hf_participant_undecided(&part->p)) {
+            hf_part__push(shard, part);
+        }
+    }
+}
+
+void hf_part__forget_old(hf_shard *shard)
+{
+    while (shard->old.first != NULL) {
+        forget(shard, shard->old.first);
+    }
+}

@@ -1,0 +1,102 @@
+#include "engine/shard/request.h"
+
+void hf_txn_reader_open(hf_txn_reader *reader, const hf_msg_txn *msg, hf_buf *args)
+{
+    *reader = (hf_txn_reader){ .in = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg)),
+                               .args = args,
+                               .conditions = msg->condition_count,
+                               .commands = msg->command_count,
+                               .fences = msg->lock_count };
+}
+
+bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition)
+{
+    if (reader->conditions == 0) {
+        return false;
+    }
+    reader->conditions--;
+    condition->kind = (hf_condition_kind)hf_read_u8(&reader->in);
+    condition->compare = (hf_compare)hf_read_u8(&reader->in);
+    condition->stamp = hf_read_u64(&reader->in);
+    condition->key = hf_read_bytes(&reader->in);
+    condition->operand = hf_read_bytes(&reader->in);
+    HF_ASSERT(!reader->in.bad);
+    return true;
+}
+
+bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
+{
+    hf_txn_condition skipped;
+    while (hf_txn_next_condition(reader, &skipped)) {
+    }
+    if (reader->commands == 0) {
+        return false;
+    }
+    reader->commands--;
+    command->piece = hf_read_u32(&reader->in);
+    command->command = hf_command_at(hf_read_u16(&reader->in));
+    command->argc = hf_read_u32(&reader->in);
+    hf_buf_reset(reader->args);
+    for (uint32_t i = 0; i < command->argc && !reader->in.bad; i++) {
+        hf_bytes arg = hf_read_bytes(&reader->in);
+        hf_buf_raw(reader->args, &arg, sizeof arg);
+    }
+    HF_ASSERT(!reader->in.bad && command->command != NULL && !reader->args->failed);
+    command->args = (const hf_bytes *)(const void *)reader->args->data;
+    return true;
+}
+
+bool hf_txn_next_fence(hf_txn_reader *reader, hf_txn_fence *fence)
+{
+    hf_txn_command skipped;
+    while (hf_txn_next_command(reader, &skipped)) {
+    }
+    if (reader->fences == 0) {
+        return false;
+    }
+    reader->fences--;
+    fence->mode = (hf_lock_mode)hf_read_u8(&reader->in);
+    fence->is_range = hf_read_u8(&reader->in) != 0;
+    fence->start = hf_read_bytes(&reader->in);
+    fence->end = hf_read_bytes(&reader->in);
+    HF_ASSERT(!reader->in.bad);
+    return true;
+}
+
+hf_bytes hf_txn_mutations(const hf_msg_txn *msg, hf_buf *args)
+{
+    hf_txn_reader reader;
+    hf_txn_fence skipped;
+    hf_txn_reader_open(&reader, msg, args);
+    while (hf_txn_next_fence(&reader, &skipped)) {
+    }
+    return hf_read_lent(&reader.in, hf_reader_left(&reader.in));
+}
+
+void hf_txn_put_condition(hf_buf *out, const hf_txn_condition *condition)
+{
+    hf_buf_u8(out, (uint8_t)condition->kind);
+    hf_buf_u8(out, (uint8_t)condition->compare);
+    hf_buf_u64(out, condition->stamp);
+    hf_buf_bytes(out, condition->key);
+    hf_buf_bytes(out, condition->operand);
+}
+
+void hf_txn_put_command(hf_buf *out, uint32_t piece, const hf_command *command,
+                        const hf_bytes *args, uint32_t argc)
+{
+    hf_buf_u32(out, piece);
+    hf_buf_u16(out, command->id);
+    hf_buf_u32(out, argc);
+    for (uint32_t i = 0; i < argc; i++) {
+        hf_buf_bytes(out, args[i]);
+    }
+}
+
+void hf_txn_put_fence(hf_buf *out, hf_lock_mode mode, bool is_range, hf_bytes start, hf_bytes end)
+{
+    hf_buf_u8(out, (uint8_t)mode);
+    hf_buf_u8(out, is_range);
+    hf_buf_bytes(out, start);
+    hf_buf_bytes(out, end);
+}

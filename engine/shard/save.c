@@ -1,0 +1,124 @@
+/* Checkpoints: when, and as of which timestamp.
+ *
+ * A checkpoint is the exact state at one timestamp T, and replay applies only what is newer. For
+ * that, every effect at or below T must be in memory when the pass reads it: T is taken and pinned,
+ * then what was prepared at or below T is waited for (its commit timestamp may fall on either
+ * side). Replay begins at the oldest record that a part may still need, or at the newest record of
+ * the moment when T was taken. Nothing is written before the log is durable up to what the pass can
+ * see, so a checkpoint never holds what the log could still lose.
+ *
+ * Head: u64 T | u64 clock | range map. Entry: u64 timestamp | one mutation that puts the whole
+ * value.
+ */
+#include "engine/shard/shard_impl.h"
+
+static const uint64_t retry_ns = 5000000000u;
+
+static uint64_t log_target(const hf_shard *shard)
+{
+    uint64_t bytes = shard->config.replay_rate / 1000 * (shard->config.recovery_ns / 1000000);
+    uint64_t least = 2 * shard->config.log_segment_bytes;
+    return bytes > least ? bytes : least;
+}
+
+static void mark_drains(hf_shard *shard, hf_part_list *list)
+{
+    for (hf_part *part = list->first; part != NULL; part = part->next) {
+        if (hf_participant_undecided(&part->p)) {
+            part->drains = true;
+            shard->save.drains++;
+        }
+    }
+}
+
+static void begin(hf_shard *shard)
+{
+    hf_save *save = &shard->save;
+    save->wanted = false;
+    save->ts = hf_shard__now(shard);
+    hf_table_pin(shard->table, save->ts);
+    save->lsn = hf_part__oldest_lsn(shard, hf_log_appended(shard->log));
+    save->drains = 0;
+    for (uint16_t i = 0; i < shard->count; i++) {
+        mark_drains(shard, &shard->lists[i]);
+    }
+    mark_drains(shard, &shard->old);
+    save->state = HF_SAVE_DRAIN;
+}
+
+void hf_save__part_decided(hf_shard *shard, hf_part *part)
+{
+    if (part->drains) {
+        part->drains = false;
+        shard->save.drains--;
+    }
+}
+
+static void write_out(hf_shard *shard)
+{
+    hf_buf_reset(&shard->head);
+    hf_buf_u64(&shard->head, shard->save.ts);
+    hf_buf_u64(&shard->head, shard->clock.last);
+    hf_range_encode(&shard->map, &shard->head);
+    bool whole = shard->save.whole || hf_checkpoint_wants_whole(shard->checkpoint);
+    shard->save.writes_whole = whole;
+    hf_table_pass_begin(shard->table, shard->save.ts, whole);
+    hf_table_unpin(shard->table, shard->save.ts);
+    hf_checkpoint_begin(shard->checkpoint, shard->save.lsn, hf_buf_view(&shard->head), whole);
+    shard->save.state = HF_SAVE_WRITE;
+}
+
+bool hf_save__next(void *context, hf_buf *out)
+{
+    hf_shard *shard = context;
+    hf_bytes key;
+    hf_got got;
+    if (!hf_table_pass_next(shard->table, &key, &got)) {
+        return false;
+    }
+    hf_buf_u64(out, got.ts);
+    hf_mutation_put(out, key, &got.value);
+    return true;
+}
+
+void hf_save__written(void *context, hf_err err, const char *detail)
+{
+    hf_shard *shard = context;
+    hf_save *save = &shard->save;
+    (void)detail; /* counted in the checkpoint's statistics, where the operator finds it */
+    hf_table_pass_end(shard->table, err == HF_OK);
+    save->state = HF_SAVE_IDLE;
+    if (err == HF_OK) {
+        save->whole = save->whole && !save->writes_whole;
+        save->last_wall_ns = shard->io->wall_ns;
+        hf_log_truncate(shard->log, save->lsn);
+    } else {
+        save->retry_ns = shard->io->now_ns + retry_ns;
+    }
+}
+
+void hf_save__turn(hf_shard *shard)
+{
+    hf_save *save = &shard->save;
+    switch (save->state) {
+    case HF_SAVE_IDLE:
+        if (hf_checkpoint_idle(shard->checkpoint) && shard->io->now_ns >= save->retry_ns &&
+            (save->wanted || hf_log_bytes(shard->log) > log_target(shard))) {
+            begin(shard);
+        }
+        break;
+    case HF_SAVE_DRAIN:
+        if (save->drains == 0 && shard->backlog_first == NULL) {
+            save->settle = hf_log_appended(shard->log);
+            save->state = HF_SAVE_SETTLE;
+        }
+        break;
+    case HF_SAVE_SETTLE:
+        if (hf_log_durable(shard->log) >= save->settle) {
+            write_out(shard);
+        }
+        break;
+    case HF_SAVE_WRITE:
+        break;
+    }
+}

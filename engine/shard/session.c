@@ -1,0 +1,673 @@
+#include "engine/shard/session_impl.h"
+
+#include "engine/base/hash.h"
+
+/* ---- Connections ---- */
+
+hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id)
+{
+    return hf_map_find_pointer(&shard->session->conns, hf_id_of(id));
+}
+
+void hf_conn__dirty(hf_shard *shard, hf_conn *conn)
+{
+    if (!conn->dirty) {
+        conn->dirty = true;
+        conn->dirty_next = shard->session->dirty;
+        shard->session->dirty = conn;
+    }
+}
+
+bool hf_session__open(hf_shard *shard)
+{
+    hf_session *session = hf_heap_take(shard->heap, sizeof *session);
+    if (session == NULL) {
+        return false;
+    }
+    memset(session, 0, sizeof *session);
+    hf_map_open(&session->conns, shard->heap, shard->config.node_id);
+    hf_buf *all[] = { &session->argv, &session->commands, &session->conditions, &session->many,
+                      &session->error };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        hf_buf_open(all[i], shard->heap);
+    }
+    shard->session = session;
+    return hf_map_reserve(&session->conns, shard->config.connections_max) == HF_OK;
+}
+
+static void conn_bufs(hf_conn *conn, hf_buf *all[9])
+{
+    all[0] = &conn->in;
+    all[1] = &conn->arg_slices;
+    all[2] = &conn->out;
+    all[3] = &conn->sending;
+    all[4] = &conn->name;
+    all[5] = &conn->lib_name;
+    all[6] = &conn->lib_version;
+    all[7] = &conn->queued;
+    all[8] = &conn->watches;
+}
+
+static void refuse_conn(hf_shard *shard, hf_conn_id id)
+{
+    static const char text[] = "-ERR max number of clients reached\r\n";
+    shard->io->ops->conn_send(shard->io, id, hf_bytes_of(text, sizeof text - 1));
+    shard->io->ops->conn_close(shard->io, id);
+}
+
+void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
+{
+    hf_session *session = shard->session;
+    hf_conn *conn = session->count < shard->config.connections_max && !session->stopping
+                        ? hf_heap_take(shard->heap, sizeof *conn)
+                        : NULL;
+    hf_slot *slots =
+        conn == NULL ? NULL : hf_heap_take(shard->heap, sizeof(hf_slot) * HF_SLOTS_LEAST);
+    if (slots == NULL || hf_map_put_pointer(&session->conns, hf_id_of(id), conn) != HF_OK) {
+        hf_heap_give(shard->heap, slots);
+        hf_heap_give(shard->heap, conn);
+        refuse_conn(shard, id);
+        return;
+    }
+    memset(conn, 0, sizeof *conn);
+    memset(slots, 0, sizeof(hf_slot) * HF_SLOTS_LEAST);
+    hf_buf *all[9];
+    conn_bufs(conn, all);
+    for (int i = 0; i < 9; i++) {
+        hf_buf_open(all[i], shard->heap);
+    }
+    conn->id = id;
+    conn->listener = listener;
+    conn->since_ns = conn->last_ns = shard->io->now_ns;
+    conn->number_id = ++session->accepted * shard->count + shard->self;
+    conn->slots = slots;
+    conn->slot_mask = HF_SLOTS_LEAST - 1;
+    conn->proto = 2;
+    conn->op = UINT32_MAX;
+    hf_resp_parser_open(&conn->parser);
+    conn->next = session->first;
+    if (session->first != NULL) {
+        session->first->prev = conn;
+    }
+    session->first = conn;
+    session->count++;
+    if (listener == HF_LISTENER_HTTP) {
+        hf_http__accept(shard, conn);
+    }
+}
+
+void hf_session__closed(hf_shard *shard, hf_conn_id id)
+{
+    hf_session *session = shard->session;
+    hf_conn *conn = hf_conn__find(shard, id);
+    if (conn == NULL) {
+        return;
+    }
+    if (conn->op != UINT32_MAX) {
+        hf_gateway__txn_rollback(shard, conn->op);
+        conn->op = UINT32_MAX;
+    }
+    hf_pubsub__closed(shard, conn);
+    hf_http__closed(shard, conn);
+    if (conn->dirty) {
+        hf_conn **at = &session->dirty;
+        while (*at != conn) {
+            at = &(*at)->dirty_next;
+        }
+        *at = conn->dirty_next;
+    }
+    if (conn->prev != NULL) {
+        conn->prev->next = conn->next;
+    } else {
+        session->first = conn->next;
+    }
+    if (conn->next != NULL) {
+        conn->next->prev = conn->prev;
+    }
+    for (uint32_t n = conn->first; n != conn->next_number; n++) {
+        hf_buf *reply = &conn->slots[n & conn->slot_mask].reply;
+        if (reply->heap != NULL) {
+            hf_buf_close(reply);
+        }
+    }
+    hf_buf *all[9];
+    conn_bufs(conn, all);
+    for (int i = 0; i < 9; i++) {
+        hf_buf_close(all[i]);
+    }
+    hf_heap_give(shard->heap, conn->slots);
+    (void)hf_map_drop(&session->conns, hf_id_of(id));
+    hf_heap_give(shard->heap, conn);
+    session->count--;
+}
+
+void hf_conn__close(hf_shard *shard, hf_conn *conn)
+{
+    if (!conn->closing) {
+        conn->closing = true;
+        shard->io->ops->conn_close(shard->io, conn->id);
+    }
+}
+
+/* ---- Replies, in the order of the requests ---- */
+
+static bool slots_grow(hf_shard *shard, hf_conn *conn)
+{
+    uint32_t count = (conn->slot_mask + 1) * 2;
+    hf_slot *slots = hf_heap_take(shard->heap, sizeof *slots * count);
+    if (slots == NULL) {
+        return false;
+    }
+    memset(slots, 0, sizeof *slots * count);
+    for (uint32_t n = conn->first; n != conn->next_number; n++) {
+        slots[n & (count - 1)] = conn->slots[n & conn->slot_mask];
+    }
+    hf_heap_give(shard->heap, conn->slots);
+    conn->slots = slots;
+    conn->slot_mask = count - 1;
+    return true;
+}
+
+/* Room for one more request: asked before a command is looked at. */
+static bool has_slot(hf_shard *shard, hf_conn *conn)
+{
+    uint32_t open = conn->next_number - conn->first;
+    if (open >= shard->config.pipeline_max) {
+        return false;
+    }
+    return open <= conn->slot_mask || slots_grow(shard, conn);
+}
+
+static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
+{
+    hf_slot *slot = &conn->slots[conn->next_number++ & conn->slot_mask];
+    *slot = (hf_slot){ .started_ns = shard->io->now_ns };
+    return slot;
+}
+
+/* Moves finished replies at the front of the queue to the output. */
+static void move_finished(hf_shard *shard, hf_conn *conn)
+{
+    while (conn->first != conn->next_number) {
+        hf_slot *slot = &conn->slots[conn->first & conn->slot_mask];
+        if (!slot->done) {
+            break;
+        }
+        if (slot->reply.heap != NULL) {
+            hf_buf_raw(&conn->out, slot->reply.data, slot->reply.size);
+            hf_buf_close(&slot->reply);
+        }
+        conn->first++;
+    }
+    if (conn->out.failed || conn->out.size > shard->config.output_max) {
+        hf_conn__close(shard, conn); /* does not read, or asked for more than there is memory */
+    }
+    hf_conn__dirty(shard, conn);
+}
+
+static hf_buf *slot_buf(hf_shard *shard, hf_conn *conn, uint32_t number)
+{
+    if (number == conn->first) {
+        return &conn->out;
+    }
+    hf_slot *slot = &conn->slots[number & conn->slot_mask];
+    if (slot->reply.heap == NULL) {
+        hf_buf_open(&slot->reply, shard->heap);
+    }
+    return &slot->reply;
+}
+
+hf_buf *hf_conn__reply(hf_shard *shard, hf_conn *conn)
+{
+    (void)slot_new(shard, conn);
+    return slot_buf(shard, conn, conn->next_number - 1);
+}
+
+void hf_conn__done(hf_shard *shard, hf_conn *conn)
+{
+    hf_slot *slot = &conn->slots[(conn->next_number - 1) & conn->slot_mask];
+    if (slot->reply.heap != NULL && slot->reply.failed) {
+        hf_conn__close(shard, conn);
+    }
+    slot->done = true;
+    move_finished(shard, conn);
+}
+
+void hf_conn__error(hf_shard *shard, hf_conn *conn, const char *text)
+{
+    hf_resp_error(hf_conn__reply(shard, conn), text);
+    hf_conn__done(shard, conn);
+}
+
+void hf_conn__ok(hf_shard *shard, hf_conn *conn)
+{
+    hf_resp_simple(hf_conn__reply(shard, conn), "OK");
+    hf_conn__done(shard, conn);
+}
+
+hf_ticket hf_conn__ticket(const hf_conn *conn)
+{
+    return (hf_ticket){ .place = conn->id, .number = conn->next_number };
+}
+
+void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi)
+{
+    slot_new(shard, conn)->multi = multi;
+    conn->multi_open += multi;
+}
+
+void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes)
+{
+    hf_buf_raw(&conn->out, bytes.data, bytes.size);
+    if (conn->out.failed || conn->out.size > shard->config.output_max) {
+        hf_conn__close(shard, conn);
+    }
+    hf_conn__dirty(shard, conn);
+}
+
+static hf_conn *answered(hf_shard *shard, hf_ticket ticket, hf_slot **slot)
+{
+    hf_conn *conn = hf_conn__find(shard, ticket.place);
+    if (conn == NULL || ticket.number - conn->first >= conn->next_number - conn->first) {
+        return NULL; /* the client is gone */
+    }
+    *slot = &conn->slots[ticket.number & conn->slot_mask];
+    HF_ASSERT(!(*slot)->done);
+    if ((*slot)->multi) {
+        conn->multi_open--;
+        if (conn->multi_open == 0) {
+            conn->keys_changed = conn->keys_added = 0;
+        }
+    }
+    conn->barrier = false;
+    return conn;
+}
+
+void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
+{
+    hf_slot *slot;
+    hf_conn *conn = answered(shard, ticket, &slot);
+    if (conn == NULL) {
+        return;
+    }
+    hf_buf *out = slot_buf(shard, conn, ticket.number);
+    hf_buf_raw(out, reply.data, reply.size);
+    if (out->failed) {
+        hf_conn__close(shard, conn);
+    }
+    slot->done = true;
+    move_finished(shard, conn);
+}
+
+/* WATCH: the stamps came. They belong to the watches that have none yet, in order. */
+void hf_session__stamps(hf_shard *shard, hf_ticket ticket, hf_bytes stamps)
+{
+    hf_slot *slot;
+    hf_conn *conn = answered(shard, ticket, &slot);
+    if (conn == NULL) {
+        return;
+    }
+    hf_reader r = hf_reader_of(stamps);
+    hf_reader w = hf_reader_of(hf_buf_view(&conn->watches));
+    for (uint32_t i = 0; i < conn->watch_count; i++) {
+        uint32_t at = conn->watches.size - hf_reader_left(&w);
+        (void)hf_read_u64(&w);
+        (void)hf_read_bytes(&w);
+        if (i >= conn->watch_asked) {
+            uint64_t stamp = hf_read_u64(&r);
+            memcpy(conn->watches.data + at, &stamp, sizeof stamp);
+        }
+    }
+    conn->watch_asked = conn->watch_count;
+    hf_resp_simple(slot_buf(shard, conn, ticket.number), "OK");
+    slot->done = true;
+    move_finished(shard, conn);
+}
+
+void hf_session__txn_ended(hf_shard *shard, hf_ticket ticket)
+{
+    hf_conn *conn = hf_conn__find(shard, ticket.place);
+    if (conn != NULL) {
+        conn->op = UINT32_MAX;
+    }
+}
+
+/* ---- Requests ---- */
+
+uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level level, uint64_t arg)
+{
+    uint64_t now = hf_shard__now(shard);
+    uint64_t ts = arg;
+    if (level == HF_LEVEL_STRICT) {
+        return 0;
+    }
+    if (level == HF_LEVEL_BOUNDED) {
+        /* The oldest moment that can be read back and is still within the bound. */
+        uint64_t bound = arg > now / 1000000 ? now : arg * 1000000;
+        ts = hf_table_boundary(shard->table, now - bound + 999999);
+        ts = ts > now ? 0 : ts;
+    }
+    return ts != 0 && ts < conn->after ? 0 : ts; /* too old for the token: as strict as can be */
+}
+
+static uint64_t key_bit(hf_bytes key)
+{
+    return (uint64_t)1 << (hf_hash64(0, key.data, key.size) & 63);
+}
+
+static void key_bits(const hf_request *request, uint64_t *changes, uint64_t *adds)
+{
+    *changes = *adds = 0;
+    for (uint32_t i = 0; i < request->condition_count; i++) {
+        *changes |= key_bit(request->conditions[i].key);
+    }
+    for (uint32_t i = 0; i < request->count; i++) {
+        const hf_request_command *c = &request->commands[i];
+        uint32_t first, count, step;
+        if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
+            *changes = UINT64_MAX;
+            return;
+        }
+        if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < count; k++) {
+            uint64_t bit = key_bit(c->args[first + k * step]);
+            *((c->command->flags & HF_COMMAND_COMMUTE) != 0 ? adds : changes) |= bit;
+        }
+    }
+}
+
+/* False: it cannot start now; the command is looked at again later. */
+bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
+{
+    uint64_t changes = 0;
+    uint64_t adds = 0;
+    if (conn->multi_open != 0 || shard->count > 1) {
+        key_bits(request, &changes, &adds);
+        if (((changes & (conn->keys_changed | conn->keys_added)) | (adds & conn->keys_changed)) !=
+            0) {
+            return false;
+        }
+    }
+    hf_buf *error = &shard->session->error;
+    hf_buf_reset(error);
+    request->ticket = hf_conn__ticket(conn);
+    request->proto = conn->proto;
+    hf_started started = hf_gateway__start(shard, request, error);
+    switch (started) {
+    case HF_STARTED_NOT:
+        return false;
+    case HF_STARTED_ERROR: {
+        hf_buf *out = hf_conn__reply(shard, conn);
+        hf_buf_raw(out, error->data, error->size);
+        hf_conn__done(shard, conn);
+        return true;
+    }
+    case HF_STARTED_MULTI:
+        conn->keys_changed |= changes;
+        conn->keys_added |= adds;
+        break;
+    case HF_STARTED:
+        break;
+    }
+    hf_conn__open(shard, conn, started == HF_STARTED_MULTI);
+    return true;
+}
+
+static bool run_data(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                     const hf_bytes *args, uint32_t argc)
+{
+    hf_request_command one = { command, args, argc };
+    if (conn->op != UINT32_MAX) {
+        return hf_session__in_txn(shard, conn, &one);
+    }
+    hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
+    if ((command->flags & HF_COMMAND_READ) != 0 && conn->level != HF_LEVEL_STRICT) {
+        request.read_ts = hf_session__read_ts(shard, conn, (hf_level)conn->level, conn->level_arg);
+    }
+    return hf_conn__request(shard, conn, &request);
+}
+
+static bool ends_multi(const hf_command *command)
+{
+    static const char *const names[] = { "exec", "discard", "multi", "watch", "quit", "reset" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(command->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One command. False: it cannot be started now; nothing happened. */
+static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, uint32_t argc)
+{
+    const hf_command *command = hf_command_find(args[0]);
+    hf_buf *error = &shard->session->error;
+    hf_buf_reset(error);
+    if (command == NULL || (command->flags & HF_COMMAND_INTERNAL) != 0) {
+        hf_command_unknown(error, args, argc);
+    } else if (!hf_command_check(command, args, argc, error)) {
+        HF_ASSERT(error->size > 0 || error->failed);
+    } else if (shard->boot != HF_BOOT_READY && (command->flags & HF_COMMAND_LOADING) == 0) {
+        hf_resp_error(error, "LOADING Holdfast is loading the dataset in memory");
+    } else if (shard->stopping && command->run != NULL) {
+        hf_resp_error(error, "SHUTDOWN the node is stopping");
+    } else if (!hf_pubsub__allows(conn, command, error)) {
+        HF_ASSERT(error->size > 0 || error->failed);
+    }
+    if (error->size != 0) {
+        conn->multi_broken = conn->multi_broken || conn->multi;
+        hf_buf *out = hf_conn__reply(shard, conn);
+        hf_buf_raw(out, error->data, error->size);
+        hf_conn__done(shard, conn);
+        return true;
+    }
+    if (conn->multi && !ends_multi(command)) {
+        hf_session__queue(shard, conn, command, args, argc);
+        return true;
+    }
+    if (command->run != NULL) {
+        return run_data(shard, conn, command, args, argc);
+    }
+    hf_session_command *session_command = hf_session__find(command);
+    if (session_command == NULL) {
+        hf_command_unknown(error, args, argc);
+        hf_buf *out = hf_conn__reply(shard, conn);
+        hf_buf_raw(out, error->data, error->size);
+        hf_conn__done(shard, conn);
+        return true;
+    }
+    return session_command(shard, conn, command, args, argc);
+}
+
+/* ---- Bytes in ---- */
+
+static bool slices(hf_shard *shard, const hf_conn *conn)
+{
+    hf_buf *argv = &shard->session->argv;
+    hf_buf_reset(argv);
+    const hf_resp_arg *arg = (const hf_resp_arg *)(const void *)conn->arg_slices.data;
+    for (uint32_t i = 0; i < conn->parser.argc; i++) {
+        hf_bytes bytes = hf_bytes_of(conn->in.data + conn->in_start + arg[i].offset, arg[i].size);
+        hf_buf_raw(argv, &bytes, sizeof bytes);
+    }
+    return !argv->failed;
+}
+
+static void protocol_error(hf_shard *shard, hf_conn *conn)
+{
+    hf_resp_errorf(hf_conn__reply(shard, conn), "ERR %s", conn->parser.error);
+    hf_conn__done(shard, conn);
+    conn->close_after = true;
+}
+
+static bool may_go_on(hf_shard *shard, hf_conn *conn)
+{
+    return !conn->closing && !conn->close_after && !conn->barrier &&
+           conn->out.size < HF_OUT_PAUSE && has_slot(shard, conn);
+}
+
+/* Works through the gathered bytes as far as it may. */
+static void process(hf_shard *shard, hf_conn *conn)
+{
+    while (conn->in_start < conn->in.size && may_go_on(shard, conn)) {
+        uint32_t used = 0;
+        hf_resp_parser before = conn->parser;
+        hf_resp_state state =
+            hf_resp_parse(&conn->parser, conn->in.data + conn->in_start,
+                          conn->in.size - conn->in_start, &conn->arg_slices, &used);
+        if (state == HF_RESP_MORE) {
+            break;
+        }
+        if (state == HF_RESP_BAD) {
+            protocol_error(shard, conn);
+            break;
+        }
+        if (conn->parser.argc != 0) {
+            if (!slices(shard, conn)) {
+                hf_conn__error(shard, conn, "OOM no memory for the request");
+            } else if (!run_command(shard, conn,
+                                    (const hf_bytes *)(const void *)shard->session->argv.data,
+                                    conn->parser.argc)) {
+                /* Not now: it is parsed again when something has moved. Its bytes stay. */
+                conn->parser = before;
+                hf_conn__dirty(shard, conn);
+                break;
+            }
+        }
+        conn->in_start += used;
+    }
+    if (conn->in_start == conn->in.size) {
+        hf_buf_reset(&conn->in);
+        conn->in_start = 0;
+        hf_buf_trim(&conn->in, HF_KEEP_BYTES);
+    } else if (conn->in_start > conn->in.size / 2) {
+        memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
+        conn->in.size -= conn->in_start;
+        conn->in_start = 0;
+    }
+}
+
+/* Reads on or stops reading, by what waits here already. */
+static void set_receive(hf_shard *shard, hf_conn *conn)
+{
+    uint32_t waiting = conn->in.size - conn->in_start;
+    bool blocked = conn->barrier || conn->out.size >= HF_OUT_PAUSE ||
+                   conn->next_number - conn->first >= shard->config.pipeline_max;
+    bool off = waiting >= HF_IN_PAUSE && (blocked || hf_resp_missing(&conn->parser) == 0);
+    if (off != conn->receive_off && !conn->closing) {
+        conn->receive_off = off;
+        shard->io->ops->conn_receive(shard->io, conn->id, !off);
+    }
+}
+
+void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
+{
+    hf_conn *conn = hf_conn__find(shard, id);
+    if (conn == NULL || conn->closing || conn->close_after) {
+        return;
+    }
+    conn->last_ns = shard->io->now_ns;
+    if (conn->listener == HF_LISTENER_HTTP) {
+        hf_http__received(shard, conn, data);
+        return;
+    }
+    uint32_t missing = hf_resp_missing(&conn->parser);
+    if (missing > data.size) {
+        (void)hf_buf_reserve(&conn->in, missing);
+    }
+    hf_buf_raw(&conn->in, data.data, data.size);
+    if (conn->in.failed) {
+        hf_buf_reset(&conn->in);
+        conn->in_start = 0;
+        hf_conn__error(shard, conn, "OOM no memory for the request");
+        conn->close_after = true;
+        return;
+    }
+    process(shard, conn);
+    set_receive(shard, conn);
+}
+
+/* ---- Bytes out ---- */
+
+static void flush(hf_shard *shard, hf_conn *conn)
+{
+    if (conn->is_sending || conn->closing) {
+        return;
+    }
+    if (conn->out.size == 0) {
+        if (conn->close_after && conn->first == conn->next_number) {
+            hf_conn__close(shard, conn);
+        }
+        return;
+    }
+    hf_buf spare = conn->sending;
+    conn->sending = conn->out;
+    conn->out = spare;
+    hf_buf_reset(&conn->out);
+    conn->is_sending = true;
+    shard->io->ops->conn_send(shard->io, conn->id, hf_buf_view(&conn->sending));
+}
+
+void hf_session__sent(hf_shard *shard, hf_conn_id id)
+{
+    hf_conn *conn = hf_conn__find(shard, id);
+    if (conn == NULL) {
+        return;
+    }
+    conn->is_sending = false;
+    hf_buf_trim(&conn->sending, HF_KEEP_BYTES);
+    hf_conn__dirty(shard, conn);
+}
+
+uint64_t hf_session__turn(hf_shard *shard)
+{
+    hf_session *session = shard->session;
+    hf_conn *list = session->dirty;
+    session->dirty = NULL;
+    while (list != NULL) {
+        hf_conn *conn = list;
+        list = conn->dirty_next;
+        conn->dirty = false;
+        if (conn->listener == HF_LISTENER_CLIENT && conn->in_start < conn->in.size) {
+            process(shard, conn);
+        }
+        if (conn->listener == HF_LISTENER_CLIENT) {
+            set_receive(shard, conn);
+        }
+        flush(shard, conn);
+    }
+    uint64_t due = hf_server__turn(shard);
+    return session->dirty != NULL && due > shard->io->now_ns + 100000 ? shard->io->now_ns + 100000
+                                                                      : due;
+}
+
+/* ---- The node's life ---- */
+
+void hf_session__ready(hf_shard *shard)
+{
+    for (hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
+        hf_conn__dirty(shard, conn);
+    }
+}
+
+void hf_session__stop(hf_shard *shard)
+{
+    shard->session->stopping = true;
+    for (hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
+        conn->close_after = true; /* when what was asked is answered */
+        hf_conn__dirty(shard, conn);
+    }
+}
+
+bool hf_session__idle(const hf_shard *shard)
+{
+    for (const hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
+        if (conn->first != conn->next_number && !conn->closing) {
+            return false;
+        }
+    }
+    return true;
+}

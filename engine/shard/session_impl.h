@@ -1,0 +1,135 @@
+/* Inside the sessions: connections and what their commands need. For engine/shard/session*.c only.
+ */
+#ifndef HF_SHARD_SESSION_IMPL_H
+#define HF_SHARD_SESSION_IMPL_H
+#include "engine/shard/gateway.h"
+#include "engine/shard/session.h"
+
+enum {
+    HF_IN_PAUSE = 1 << 20,  /* unread request bytes at which a connection is no longer read from */
+    HF_OUT_PAUSE = 1 << 20, /* unsent reply bytes at which its requests wait */
+    HF_SLOTS_LEAST = 16,
+    HF_KEEP_BYTES = 16 * 1024, /* buffer memory that an idle connection may keep */
+    HF_MULTI_BYTES_MAX = 16 << 20,
+    HF_MULTI_COMMANDS_MAX = 60000,
+    HF_WATCHES_MAX = 10000,
+};
+
+/* One request whose reply is not sent yet. */
+typedef struct hf_slot {
+    hf_buf reply; /* when it came before its turn */
+    bool done;
+    bool multi; /* over several shards: it may be retried, so later ones on its keys wait */
+    uint64_t started_ns;
+} hf_slot;
+
+typedef struct hf_conn {
+    hf_conn_id id;
+    struct hf_conn *next, *prev; /* all of the shard */
+    struct hf_conn *dirty_next;  /* has something to do in this turn */
+    bool dirty;
+    hf_listener listener;
+    uint64_t since_ns, last_ns;
+    uint64_t number_id; /* CLIENT ID */
+
+    hf_buf in;
+    uint32_t in_start;
+    hf_resp_parser parser;
+    hf_buf arg_slices; /* of hf_resp_arg */
+    hf_buf out, sending;
+    bool is_sending, receive_off, closing, close_after, barrier;
+
+    hf_slot *slots; /* ring */
+    uint32_t slot_mask;
+    uint32_t first, next_number; /* numbers of the oldest request and of the next one */
+    uint32_t multi_open;         /* requests over several shards that are not answered */
+    uint64_t keys_changed;       /* of those: bits of the keys they touch, ... */
+    uint64_t keys_added;         /* ... and of those they only add to */
+
+    uint8_t proto;
+    bool no_evict, no_touch, reply_off, reply_skip, skip_next; /* CLIENT */
+    hf_buf name, lib_name, lib_version;
+
+    bool multi, multi_broken;
+    hf_buf queued; /* as in a TXN message: commands */
+    uint32_t queued_count;
+    hf_buf watches; /* u64 stamp | u32 size, key */
+    uint32_t watch_count, watch_asked;
+    bool watch_lost; /* the stamps could not be had: EXEC fails */
+
+    uint32_t op; /* interactive transaction, UINT32_MAX: none */
+    bool read_only;
+
+    uint8_t level;      /* hf_level */
+    uint64_t level_arg; /* ms or timestamp */
+    uint64_t after;     /* HF.AFTER: reads are at least as new */
+    void *extra;        /* of session_pubsub.c, http.c */
+} hf_conn;
+
+typedef enum hf_level { HF_LEVEL_STRICT, HF_LEVEL_SNAPSHOT, HF_LEVEL_BOUNDED } hf_level;
+
+struct hf_session {
+    hf_map conns; /* id -> hf_conn* */
+    hf_conn *first;
+    hf_conn *dirty;
+    uint32_t count;
+    uint64_t accepted;
+    bool stopping;
+    hf_buf argv;     /* of hf_bytes: the command at hand */
+    hf_buf commands; /* of hf_request_command */
+    hf_buf conditions;
+    hf_buf many; /* slices of several commands */
+    hf_buf error;
+    void *server; /* of session_server.c */
+};
+
+/* A command of the session's own. It answers through hf_conn__reply/done, or starts a request.
+ * False: not now (nothing happened); it is tried again. */
+typedef bool hf_session_command(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                                const hf_bytes *args, uint32_t argc);
+/* session_table.c: the function of a row without `run`; NULL: not there. */
+hf_session_command *hf_session__find(const hf_command *command);
+
+/* Takes the next request number and lends the buffer for its reply, to be ended by done(). */
+hf_buf *hf_conn__reply(hf_shard *shard, hf_conn *conn);
+void hf_conn__done(hf_shard *shard, hf_conn *conn);
+void hf_conn__error(hf_shard *shard, hf_conn *conn, const char *text);
+void hf_conn__ok(hf_shard *shard, hf_conn *conn);
+/* The ticket of a request that is about to be started; open() makes its slot. */
+hf_ticket hf_conn__ticket(const hf_conn *conn);
+void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi);
+void hf_conn__dirty(hf_shard *shard, hf_conn *conn);
+void hf_conn__close(hf_shard *shard, hf_conn *conn);
+hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id);
+/* Bytes that are no reply (push messages): appended behind what is there. */
+void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes);
+/* Starts a request of this connection. False: not now (no room, or a key is still being worked on).
+ */
+bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request);
+/* The timestamp of a read at this level; 0: strict. */
+uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level level, uint64_t arg);
+
+/* ---- session_txn.c ---- */
+hf_session_command hf_session__multi, hf_session__exec, hf_session__discard, hf_session__watch,
+    hf_session__unwatch, hf_session__hf_txn, hf_session__hf_begin, hf_session__hf_commit,
+    hf_session__hf_rollback, hf_session__hf_savepoint, hf_session__hf_outcome, hf_session__hf_level,
+    hf_session__hf_read, hf_session__hf_token, hf_session__hf_after;
+void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                       const hf_bytes *args, uint32_t argc);
+bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command *command);
+void hf_conn__leave_multi(hf_conn *conn);
+void hf_conn__unwatch(hf_conn *conn);
+
+/* ---- session_pubsub.c ---- */
+/* A RESP2 connection that subscribes may do little else; false: the error is written. */
+bool hf_pubsub__allows(const hf_conn *conn, const hf_command *command, hf_buf *error);
+void hf_pubsub__closed(hf_shard *shard, hf_conn *conn);
+/* ---- session_server.c ---- */
+uint64_t hf_server__turn(hf_shard *shard);
+bool hf_server__open(hf_shard *shard);
+/* ---- http.c ---- */
+void hf_http__accept(hf_shard *shard, hf_conn *conn);
+void hf_http__received(hf_shard *shard, hf_conn *conn, hf_bytes data);
+void hf_http__closed(hf_shard *shard, hf_conn *conn);
+
+#endif

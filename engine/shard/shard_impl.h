@@ -1,0 +1,295 @@
+/* Inside a shard: its state, and what its files call of each other. For engine/shard and its tests
+ * only. */
+#ifndef HF_SHARD_SHARD_IMPL_H
+#define HF_SHARD_SHARD_IMPL_H
+#include "engine/base/assert.h"
+#include "engine/base/map.h"
+#include "engine/base/prng.h"
+#include "engine/base/ring.h"
+#include "engine/base/timer.h"
+#include "engine/command/command.h"
+#include "engine/shard/message.h"
+#include "engine/shard/range.h"
+#include "engine/shard/shard.h"
+#include "storage/log/checkpoint.h"
+#include "storage/log/log.h"
+#include "storage/table/mutation.h"
+#include "txn/mvcc/hlc.h"
+#include "txn/mvcc/workspace.h"
+#include "txn/twopc/coordinator.h"
+#include "txn/twopc/participant.h"
+
+enum { HF_SHARDS_MAX = HF_PARTICIPANTS_MAX };
+
+/* Kinds of log records. Formats stand beside their writers in part.c and owner.c. */
+typedef enum hf_entry_kind {
+    HF_ENTRY_COMMIT = 1, /* a transaction of this shard alone */
+    HF_ENTRY_PREPARE = 2,
+    HF_ENTRY_FINALIZE = 3, /* its end, either way */
+    HF_ENTRY_TOMBSTONE = 4,
+    HF_ENTRY_RANGE = 5, /* a range that this shard owns, or gives away, from here on */
+    HF_ENTRY_BULK = 6,  /* contents of a range that moves in: valid once its RANGE record follows */
+} hf_entry_kind;
+
+typedef struct hf_part hf_part;
+typedef struct hf_item hf_item;
+typedef struct hf_op hf_op;
+typedef struct hf_session hf_session;
+
+/* A timer that knows whom to call. */
+typedef struct hf_alarm {
+    hf_timer timer; /* first */
+    void (*ring)(hf_shard *shard, struct hf_alarm *alarm);
+} hf_alarm;
+
+/* A message that is being worked on, or waits: for a lock, or for room. */
+struct hf_item {
+    hf_lock_waiter waiter; /* first: hf_lock_ready() hands it out */
+    hf_alarm alarm;        /* second thoughts: push, then give up */
+    hf_lock *wanted;       /* a range it holds back for itself */
+    hf_part *part;         /* whose PREPARE or LOCK_READ this is; NULL: one phase */
+    hf_item *next, *prev;  /* stalled: waits for room */
+    uint64_t since_ns;
+    bool stalled;
+    _Alignas(8) uint8_t message[];
+};
+
+/* A transaction that takes part here: locks, effects held back, and the pure machine. */
+struct hf_part {
+    hf_participant p;
+    hf_lock_txn locks;
+    hf_ticket ticket;
+    hf_part *next, *prev; /* those of one coordinator, in order of coming */
+    hf_item *item;        /* waits */
+    uint8_t *effects;     /* mutations, in the heap */
+    uint32_t effects_size;
+    uint8_t *replies; /* body of the answer to the coordinator */
+    uint32_t replies_size;
+    uint64_t lsn_before; /* the log is needed from here as long as this part is */
+    uint64_t since_ns;
+    uint64_t digest;
+    uint8_t id[16];
+    uint16_t ending; /* hf_ending of a refusal */
+    bool has_id, stub, drains, old;
+};
+
+typedef struct hf_part_list {
+    hf_part *first, *last;
+} hf_part_list;
+
+/* What a coordinator still has to hear about, per attempt: a window of sequence numbers. */
+typedef struct hf_unfinished {
+    uint64_t base;      /* the oldest attempt that is not finished everywhere: the watermark */
+    uint64_t next;      /* sequence number of the next attempt */
+    uint8_t *remaining; /* ring: FINALIZEs not yet durable; UNDER_WAY before they are sent */
+    uint32_t mask;
+} hf_unfinished;
+
+/* Something that waits until the log is durable up to lsn. */
+typedef struct hf_held {
+    uint64_t lsn;
+    hf_msg *msg;   /* to be posted to `to`; or NULL */
+    hf_part *part; /* its record is durable then */
+    uint16_t to;
+} hf_held;
+
+typedef enum hf_boot {
+    HF_BOOT_LOAD,
+    HF_BOOT_REPLAY,
+    HF_BOOT_MEET, /* shards tell each other their ranges */
+    HF_BOOT_READY,
+    HF_BOOT_FAILED,
+} hf_boot;
+
+typedef struct hf_save {
+    enum { HF_SAVE_IDLE, HF_SAVE_DRAIN, HF_SAVE_SETTLE, HF_SAVE_WRITE } state;
+    uint64_t ts;     /* the checkpoint is as of this timestamp */
+    uint64_t lsn;    /* replay begins here */
+    uint64_t settle; /* the log must be durable up to here before the manifest is */
+    uint32_t drains; /* undecided parts that must end first */
+    uint64_t retry_ns;
+    bool wanted;           /* asked for by a command */
+    bool whole;            /* keys were dropped without tombstones: the next one is whole */
+    bool writes_whole;     /* the one under way is */
+    uint64_t last_wall_ns; /* end of the last good one */
+} hf_save;
+
+/* A range on its way out. One at a time. */
+typedef struct hf_move {
+    enum {
+        HF_MOVE_NONE,
+        HF_MOVE_DRAIN, /* frozen; locks in it are waited for */
+        HF_MOVE_CLEAR,
+        HF_MOVE_COPY,
+        HF_MOVE_CLAIM,
+        HF_MOVE_DROP,
+    } state;
+    uint16_t to, gateway;
+    bool waiting; /* for an acknowledgement */
+    hf_ticket ticket;
+    uint64_t id, generation;
+    hf_buf start, end, next, after, piece;
+} hf_move;
+
+struct hf_shard {
+    hf_io *io;
+    hf_heap *heap;
+    hf_shard_config config;
+    uint16_t self, count;
+    hf_boot boot;
+    bool stopping;
+    bool stopped;
+    char dir[24];
+
+    hf_hlc clock;
+    hf_prng prng;
+    uint64_t incarnation;
+    hf_timers timers;
+
+    hf_table *table;
+    hf_lock_table *locks;
+    hf_log *log;
+    hf_checkpoint *checkpoint;
+    hf_range_map map;
+    hf_save save;
+    hf_move move;
+    bool drop_unowned; /* keys of ranges that are not here may be left */
+    uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
+    hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
+
+    /* owner */
+    hf_map parts;                      /* attempt -> hf_part* */
+    hf_part_list lists[HF_SHARDS_MAX]; /* by coordinator, this incarnation */
+    hf_part_list old;                  /* of earlier incarnations: recovered from the log */
+    uint64_t watermarks[HF_SHARDS_MAX];
+    uint32_t undecided;
+    hf_ring held;                /* of hf_held, ascending lsn */
+    hf_ring acks[HF_SHARDS_MAX]; /* of u64 lsn: FINALIZEs counted when durable */
+    uint64_t acked[HF_SHARDS_MAX];
+    bool ack_due[HF_SHARDS_MAX];
+    hf_item *stalled_first, *stalled_last;
+    hf_msg *backlog_first, *backlog_last; /* records that must be appended, in order */
+    uint64_t reserve;                     /* log bytes kept free for the ends of what is prepared */
+    uint64_t system_keys;
+    uint64_t ts_saved; /* recovery: effects at or below are in the checkpoint */
+    hf_shard_set boot_heard, resolved_heard;
+    uint32_t old_undecided;
+    uint64_t replayed;
+    uint64_t resolve_lsn; /* all old parts are decided up to here; 0: not yet */
+    bool resolve_sent;
+    bool started;
+
+    /* evaluation scratch, reused */
+    hf_buf mutations, replies, args, message, scratch, grants, head, routes;
+    hf_workspace workspace;
+    uint64_t view_at;  /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
+    uint64_t view_lsn; /* the newest log position that the evaluation saw */
+    bool view_many;    /* own writes are looked up in the workspace */
+
+    /* gateway */
+    hf_op *ops; /* pool */
+    uint32_t op_count;
+    hf_op *op_spare;
+    hf_msg *rerouted; /* messages whose range is on its way to another shard */
+    hf_unfinished unfinished;
+    hf_ring sent[HF_SHARDS_MAX]; /* of u64 seq: FINALIZEs sent there, to be counted */
+    uint64_t sent_acked[HF_SHARDS_MAX];
+
+    hf_session *session;
+
+    hf_msg *local_first, *local_last; /* messages to ourselves */
+    bool draining;
+    hf_shard_stats stats;
+};
+
+/* ---- shard.c ---- */
+hf_msg *hf_shard__msg(hf_shard *shard, uint16_t kind, size_t size); /* zeroed; NULL: no memory */
+/* A message whose fixed part is `fixed` (its head is filled in), then `body`. NULL: no memory. */
+hf_msg *hf_shard__msg_of(hf_shard *shard, uint16_t kind, void *fixed, size_t fixed_size,
+                         hf_bytes body);
+void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg);
+void hf_shard__drain(hf_shard *shard);   /* works off what was posted to ourselves */
+uint64_t hf_shard__now(hf_shard *shard); /* next timestamp */
+void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail);
+uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
+
+/* ---- hold.c ---- */
+/* Posts the message once the log is durable up to lsn (at once if it is). */
+void hf_shard__hold(hf_shard *shard, uint64_t lsn, uint16_t to, hf_msg *msg);
+void hf_shard__hold_part(hf_shard *shard, uint64_t lsn, hf_part *part);
+void hf_shard__durable(hf_shard *shard, uint64_t lsn);
+
+/* ---- owner.c ---- */
+void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item);
+void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *item);
+void hf_owner__run_ready(hf_shard *shard); /* waiters whose locks came free */
+void hf_owner__run_stalled(hf_shard *shard);
+/* The range that was frozen is so no more: its requests run again. */
+void hf_owner__thaw(hf_shard *shard);
+void hf_owner__drop_item(hf_shard *shard, hf_item *item);
+/* Applies encoded effects to the table. */
+void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn);
+bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt attempt,
+                     uint16_t kind, hf_ending ending, uint64_t ts, uint64_t lsn, hf_bytes body);
+
+/* ---- part.c ---- */
+hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt);
+hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age); /* NULL: no memory */
+/* False: the attempt is fenced (its coordinator's watermark passed it). */
+bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt);
+void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
+                   uint64_t ts);
+void hf_part__watermark(hf_shard *shard, uint16_t coordinator, uint64_t watermark);
+void hf_part__finalize(hf_shard *shard, const hf_msg_decision *msg);
+void hf_part__query(hf_shard *shard, const hf_msg_decision *msg);
+void hf_part__resolve(hf_shard *shard, const hf_msg_decision *msg);
+void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg);
+void hf_part__push(hf_shard *shard, hf_part *part); /* asks the anchor for the decision */
+void hf_part__wound(hf_shard *shard, hf_part *part);
+void hf_part__durable_acks(hf_shard *shard, uint64_t lsn);
+void hf_part__send_acks(hf_shard *shard);
+/* Log and take locks of a PREPARE that was evaluated. */
+hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
+                            hf_bytes effects, hf_bytes fences, uint32_t fence_count,
+                            hf_bytes grants, uint32_t grant_count, uint64_t *lsn);
+hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
+void hf_part__resolve_old(hf_shard *shard);
+/* No shard is in doubt about an earlier incarnation any more. */
+void hf_part__forget_old(hf_shard *shard);
+uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise);
+void hf_part__run_backlog(hf_shard *shard);
+
+/* ---- gateway.c ---- */
+void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg);
+void hf_gateway__wounded(hf_shard *shard, const hf_msg_decision *msg);
+void hf_gateway__finalized(hf_shard *shard, const hf_msg_decision *msg);
+bool hf_gateway__open(hf_shard *shard);
+void hf_gateway__turn(hf_shard *shard);
+
+/* ---- boot.c ---- */
+void hf_boot__start(hf_shard *shard);
+bool hf_boot__open(hf_shard *shard);
+void hf_boot__message(hf_shard *shard, const hf_msg *msg);
+void hf_boot__turn(hf_shard *shard);
+/* ---- move.c ---- */
+hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record);
+void hf_move__message(hf_shard *shard, const hf_msg *msg);
+/* ---- expire.c ---- */
+void hf_expire__turn(hf_shard *shard);
+/* ---- save.c ---- */
+void hf_save__turn(hf_shard *shard);
+void hf_save__part_decided(hf_shard *shard, hf_part *part);
+bool hf_save__next(void *context, hf_buf *out);
+void hf_save__written(void *context, hf_err err, const char *detail);
+
+/* ---- the system space: outcomes of clients' ids ---- */
+enum { HF_STUB_KEY_SIZE = 18 };
+/* Space byte, the id's last byte, the id: ids of one time spread over the shards. */
+void hf_stub__key(const uint8_t id[16], uint8_t key[HF_STUB_KEY_SIZE]);
+
+static inline hf_bytes hf_msg_body(const hf_msg *msg, size_t fixed)
+{
+    return hf_bytes_of((const uint8_t *)msg + fixed, msg->size - fixed);
+}
+
+#endif

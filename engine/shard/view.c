@@ -1,0 +1,278 @@
+#include "engine/shard/view.h"
+
+static const uint8_t user_space_end[] = { HF_SPACE_USER + 1 };
+
+static void saw(hf_shard *shard, const hf_got *got)
+{
+    if (got->lsn > shard->view_lsn) {
+        shard->view_lsn = got->lsn;
+    }
+}
+
+static uint64_t at_of(const hf_view *view)
+{
+    return ((const hf_shard *)view->context)->view_at;
+}
+
+static void read_table(hf_view *view, hf_bytes key, hf_value *value)
+{
+    hf_shard *shard = view->context;
+    hf_got got = hf_table_get(shard->table, key, at_of(view));
+    saw(shard, &got);
+    *value = got.value;
+    if (hf_value_expired(value->expire_ms, view->ts)) {
+        *value = (hf_value){ .kind = HF_KIND_NONE };
+    }
+}
+
+static void owner_get(hf_view *view, hf_bytes user, hf_value *value)
+{
+    hf_shard *shard = view->context;
+    *value = (hf_value){ .kind = HF_KIND_NONE };
+    if (user.size > HF_KEY_SIZE_MAX) {
+        return;
+    }
+    hf_internal_key key;
+    hf_bytes internal = hf_internal_key_set(&key, user);
+    if (shard->view_many && hf_workspace_get(&shard->workspace, internal, value)) {
+        if (hf_value_expired(value->expire_ms, view->ts)) {
+            *value = (hf_value){ .kind = HF_KIND_NONE };
+        }
+        return;
+    }
+    read_table(view, internal, value);
+}
+
+static void owner_pending(hf_view *view, hf_bytes user, hf_bytes field, hf_escrow_pending *pending)
+{
+    hf_shard *shard = view->context;
+    *pending = (hf_escrow_pending){ .min = INT64_MIN, .max = INT64_MAX };
+    if (hf_lock_table_idle(shard->locks)) {
+        return;
+    }
+    hf_internal_key key;
+    hf_bytes internal = hf_internal_key_set(&key, user);
+    const hf_lock_escrow *escrow =
+        hf_lock_escrow_find(shard->locks, internal, hf_shard__hash(shard, internal), field);
+    if (escrow != NULL) {
+        *pending = (hf_escrow_pending){
+            .plus = escrow->plus, .minus = escrow->minus, .min = escrow->min, .max = escrow->max
+        };
+    }
+}
+
+static hf_bytes space_end(hf_bytes end)
+{
+    return end.size != 0 ? end : hf_bytes_of(user_space_end, 1);
+}
+
+/* One entry of a scan: own writes win over the table. False: not there. */
+static bool scan_value(hf_view *view, const hf_cursor *cursor, hf_value *value)
+{
+    hf_shard *shard = view->context;
+    if (!(shard->view_many && hf_workspace_get(&shard->workspace, cursor->key, value))) {
+        hf_got got = hf_table_at(shard->table, cursor, at_of(view));
+        saw(shard, &got);
+        *value = got.value;
+    }
+    return value->kind != HF_KIND_NONE && !hf_value_expired(value->expire_ms, view->ts);
+}
+
+static void owner_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
+                       hf_view_visit *visit, void *context)
+{
+    hf_shard *shard = view->context;
+    hf_internal_key a;
+    hf_internal_key b;
+    hf_bytes from = hf_internal_key_set(&a, start);
+    hf_bytes to = space_end(end.size == 0 ? end : hf_internal_key_set(&b, end));
+    hf_cursor cursor;
+    bool more = reverse ? hf_table_seek_before(shard->table, to, &cursor)
+                        : hf_table_seek(shard->table, from, &cursor);
+    while (more) {
+        if (reverse ? hf_bytes_compare(cursor.key, from) < 0
+                    : hf_bytes_compare(cursor.key, to) >= 0) {
+            break;
+        }
+        hf_value value;
+        if (scan_value(view, &cursor, &value) &&
+            !visit(context, hf_bytes_of(cursor.key.data + 1, cursor.key.size - 1), &value)) {
+            break;
+        }
+        more =
+            reverse ? hf_table_prev(shard->table, &cursor) : hf_table_next(shard->table, &cursor);
+    }
+}
+
+typedef struct pick {
+    hf_bytes key;
+    bool found;
+} pick;
+
+static bool pick_first(void *context, hf_bytes key, const hf_value *value)
+{
+    pick *p = context;
+    (void)value;
+    p->key = key;
+    p->found = true;
+    return false;
+}
+
+/* A random place in the hash; from there on in key order, for the rare case that it is no live user
+ * key. */
+static hf_bytes owner_pick(hf_view *view)
+{
+    enum { TRIES = 16 };
+    hf_shard *shard = view->context;
+    hf_cursor cursor;
+    for (int i = 0; i < TRIES; i++) {
+        hf_value value;
+        if (hf_table_pick(shard->table, hf_prng_next(&shard->prng), &cursor) &&
+            cursor.key.data[0] == HF_SPACE_USER && scan_value(view, &cursor, &value)) {
+            return hf_bytes_of(cursor.key.data + 1, cursor.key.size - 1);
+        }
+    }
+    pick first = { .found = false };
+    owner_scan(view, hf_bytes_of(NULL, 0), hf_bytes_of(NULL, 0), false, pick_first, &first);
+    return first.found ? first.key : hf_bytes_of(NULL, 0);
+}
+
+static uint64_t owner_count(hf_view *view)
+{
+    hf_shard *shard = view->context;
+    shard->view_lsn = hf_log_appended(shard->log);
+    int64_t own = 0; /* what this transaction added or removed */
+    if (shard->view_many) {
+        own = hf_view__own_keys(shard);
+    }
+    return (uint64_t)((int64_t)(hf_table_stats_get(shard->table).keys - shard->system_keys) + own);
+}
+
+typedef struct own_keys {
+    hf_shard *shard;
+    int64_t change;
+} own_keys;
+
+static void own_key(void *context, hf_bytes key, const hf_value *value)
+{
+    own_keys *own = context;
+    hf_got got = hf_table_get(own->shard->table, key, HF_TS_MAX);
+    own->change += (value->kind != HF_KIND_NONE) - (got.value.kind != HF_KIND_NONE);
+}
+
+int64_t hf_view__own_keys(hf_shard *shard)
+{
+    own_keys own = { shard, 0 };
+    hf_workspace_each(&shard->workspace, own_key, &own);
+    return own.change;
+}
+
+static const hf_view_ops owner_ops = {
+    .get = owner_get,
+    .pending = owner_pending,
+    .scan = owner_scan,
+    .pick = owner_pick,
+    .count = owner_count,
+};
+
+void hf_view__open(hf_shard *shard, hf_view *view, uint64_t at, uint64_t ts, uint8_t proto)
+{
+    *view = (hf_view){ .ops = &owner_ops,
+                       .context = shard,
+                       .ts = ts,
+                       .mutations = &shard->mutations,
+                       .proto = proto };
+    shard->view_at = at;
+    shard->view_lsn = 0;
+}
+
+void hf_view__fetch(void *context, hf_bytes key, hf_value *value)
+{
+    hf_view *view = context;
+    read_table(view, key, value);
+}
+
+uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user, uint64_t ts)
+{
+    hf_internal_key key;
+    hf_got got = hf_table_get(shard->table, hf_internal_key_set(&key, user), HF_TS_MAX);
+    saw(shard, &got);
+    if (got.ts == 0) {
+        /* Nothing was ever here, as far as this owner knows: that it stayed so is worth no more
+         * than the range's generation. */
+        const hf_range *range =
+            &shard->map.ranges[hf_range_find(&shard->map, hf_bytes_of(key.data, key.size))];
+        return (uint64_t)1 << 63 | range->generation;
+    }
+    return got.ts * 2 + hf_value_expired(got.value.expire_ms, ts);
+}
+
+/* ---- A coordinator's copy of records of several shards ---- */
+
+static void workspace_get(hf_view *view, hf_bytes user, hf_value *value)
+{
+    const hf_workspace *workspace = view->context;
+    hf_internal_key key;
+    *value = (hf_value){ .kind = HF_KIND_NONE };
+    if (user.size > HF_KEY_SIZE_MAX) {
+        return;
+    }
+    if (hf_workspace_get(workspace, hf_internal_key_set(&key, user), value) &&
+        hf_value_expired(value->expire_ms, view->ts)) {
+        *value = (hf_value){ .kind = HF_KIND_NONE };
+    }
+}
+
+static void workspace_pending(hf_view *view, hf_bytes key, hf_bytes field,
+                              hf_escrow_pending *pending)
+{
+    (void)view;
+    (void)key;
+    (void)field;
+    /* The keys are held exclusively: nothing is pending. */
+    *pending = (hf_escrow_pending){ .min = INT64_MIN, .max = INT64_MAX };
+}
+
+/* Commands over the whole space never run on a workspace: the gateway refuses such a mixture. */
+static void workspace_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
+                           hf_view_visit *visit, void *context)
+{
+    (void)view;
+    (void)start;
+    (void)end;
+    (void)reverse;
+    (void)visit;
+    (void)context;
+    HF_UNREACHABLE();
+}
+
+static hf_bytes workspace_pick(hf_view *view)
+{
+    (void)view;
+    HF_UNREACHABLE();
+}
+
+static uint64_t workspace_count(hf_view *view)
+{
+    (void)view;
+    HF_UNREACHABLE();
+}
+
+static const hf_view_ops workspace_ops = {
+    .get = workspace_get,
+    .pending = workspace_pending,
+    .scan = workspace_scan,
+    .pick = workspace_pick,
+    .count = workspace_count,
+};
+
+void hf_view__open_workspace(hf_shard *shard, hf_view *view, hf_workspace *workspace, uint64_t ts,
+                             uint8_t proto)
+{
+    (void)shard;
+    *view = (hf_view){ .ops = &workspace_ops,
+                       .context = workspace,
+                       .ts = ts,
+                       .mutations = &workspace->mutations,
+                       .proto = proto };
+}
