@@ -134,16 +134,27 @@ uint64_t hf_table_hash(const hf_table *table, hf_bytes key)
 
 /* ---- Finding ---- */
 
+/* A bit for each slot that has the tag: no branch that could be guessed wrong. A slot that is empty
+ * may be among them, if the tag is 0. */
+static inline uint32_t slots_with(const uint64_t *slots, uint64_t tag)
+{
+    uint32_t with = 0;
+    for (uint32_t i = 0; i < HF_HASH_SLOTS; i++) {
+        with |= (uint32_t)(slots[i] >> TAG_SHIFT == tag) << i;
+    }
+    return with;
+}
+
 static uint64_t *find_slot(hf_table__segment *segment, uint64_t hash, hf_bytes key)
 {
     uint64_t tag = tag_of(hash);
     uint32_t bucket = bucket_of(hash);
     for (uint32_t side = 0; side < 2; side++) {
         uint64_t *slots = segment->slots[bucket];
-        for (uint32_t i = 0; i < HF_HASH_SLOTS; i++) {
-            if (slots[i] >> TAG_SHIFT == tag && slots[i] != 0 &&
-                hf_bytes_equal(hf_table__key(entry_of(slots[i])), key)) {
-                return &slots[i];
+        for (uint32_t with = slots_with(slots, tag); with != 0; with &= with - 1) {
+            uint64_t *slot = &slots[__builtin_ctz(with)];
+            if (*slot != 0 && hf_bytes_equal(hf_table__key(entry_of(*slot)), key)) {
+                return slot;
             }
         }
         bucket = other_bucket(bucket, tag);
@@ -173,14 +184,13 @@ static void fetch_entry(const hf_table *table, uint64_t hash)
     uint32_t bucket = bucket_of(hash);
     for (uint32_t side = 0; side < 2; side++) {
         const uint64_t *slots = segment->slots[bucket];
-        for (uint32_t i = 0; i < HF_HASH_SLOTS; i++) {
-            if (slots[i] >> TAG_SHIFT == tag && slots[i] != 0) {
-                const char *at = (const char *)entry_of(slots[i]);
-                for (uint32_t line = 0; line < FETCH_LINES; line++) {
-                    __builtin_prefetch(at + (size_t)line * LINE);
-                }
-                return;
+        uint32_t with = slots_with(slots, tag);
+        if (with != 0) {
+            uint64_t address = slots[__builtin_ctz(with)] & ADDRESS_MASK;
+            for (uint32_t line = 0; line < FETCH_LINES; line++) {
+                __builtin_prefetch((const void *)(uintptr_t)(address + line * LINE));
             }
+            return;
         }
         bucket = other_bucket(bucket, tag);
     }

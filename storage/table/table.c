@@ -205,6 +205,10 @@ static void supersede(hf_table *table, hf_table__entry *e)
 
 hf_table__entry *hf_table__find(const hf_table *table, hf_bytes key, uint64_t hash)
 {
+    if (table->want_count != 0) {
+        /* Only what is asked for next is moved: the table itself stays as it is. */
+        hf_table__hash_fetch((hf_table *)(uintptr_t)table);
+    }
     return hf_table__hash_find(table, key, hash);
 }
 
@@ -248,10 +252,6 @@ void hf_table__entry_free(hf_table *table, hf_table__entry *e)
 
 hf_got hf_table_get_hashed(const hf_table *table, hf_bytes key, uint64_t hash, uint64_t ts)
 {
-    if (table->want_count != 0) {
-        /* Only what is asked for next is moved: the table itself stays as it is. */
-        hf_table__hash_fetch((hf_table *)(uintptr_t)table);
-    }
     hf_table__entry *e = hf_table__find(table, key, hash);
     return hf_table__got(e == NULL ? NULL : hf_table__seen(e, ts));
 }

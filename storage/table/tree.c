@@ -181,6 +181,16 @@ static void remove_at(hf_table__node *node, uint32_t at)
     node->count--;
 }
 
+/* A search reads the head and some of the prefixes, an insertion most of the node: to fetch them
+ * one by one would wait for each. */
+static hf_table__node *fetched(hf_table__node *node)
+{
+    for (size_t at = 0; at < sizeof *node / 2; at += 64) {
+        __builtin_prefetch((const char *)node + at);
+    }
+    return node;
+}
+
 /* The first place whose key is >= `key`. */
 static uint32_t search(const hf_table__node *node, hf_bytes key, bool *found)
 {
@@ -239,7 +249,7 @@ hf_table__node *hf_tree__leaf(const hf_table *table, hf_bytes key, uint32_t *at,
 {
     hf_table__node *node = table->tree.root;
     while (node->level != 0) {
-        node = node->inner.child[child_of(node, key)];
+        node = fetched(node->inner.child[child_of(node, key)]);
     }
     *at = search(node, key, found);
     return node;
@@ -267,7 +277,7 @@ static void descend(const hf_table *table, hf_bytes key, path *p, bool *found)
     while (node->level != 0) {
         p->node[node->level] = node;
         p->at[node->level] = child_of(node, key);
-        node = node->inner.child[p->at[node->level]];
+        node = fetched(node->inner.child[p->at[node->level]]);
     }
     p->node[0] = node;
     p->at[0] = search(node, key, found);

@@ -13,7 +13,9 @@ static char names[NAMES][4];
 static void make_names(void)
 {
     for (unsigned i = 0; i < NAMES; i++) {
-        snprintf(names[i], sizeof names[i], i == 0 ? "" : "%02u", i); /* ascending */
+        if (i != 0) { /* the first has no name: that is legal, too */
+            snprintf(names[i], sizeof names[i], "%02u", i);
+        } /* ascending */
     }
 }
 
