@@ -83,12 +83,30 @@ static bool op_has_handle(const hf_io_op *op)
            op->kind == HF_IO_ALLOCATE;
 }
 
+/* What a caller may ask for: anything else is a bug of the caller. */
+static void op_check(hf_world *w, const hf_io *io, const hf_io_op *op)
+{
+    HF_PRE(w->calling < 0 || w->calling == io->core);
+    HF_PRE(op->kind <= HF_IO_MKDIR && op->done != NULL);
+    if (!op_has_handle(op)) {
+        HF_PRE(op->path != NULL && (op->kind != HF_IO_RENAME || op->path_to != NULL));
+        return;
+    }
+    const hf_world__handle *handle = disk_handle(w, op->file);
+    if (op_is_io(op) && (handle->flags & HF_IO_DIRECT) != 0) {
+        uint64_t mask = io->file_align - 1;
+        HF_ASSERT((op->offset & mask) == 0);
+        HF_ASSERT((op->size & mask) == 0);
+        HF_ASSERT(((uintptr_t)op->data & mask) == 0);
+    }
+    HF_ASSERT(op->kind != HF_IO_WRITE || (handle->flags & HF_IO_READONLY) == 0);
+}
+
 void hf_world__submit(hf_io *io, hf_io_op *op)
 {
     hf_world__core *core = (hf_world__core *)(void *)io;
     hf_world *w = core->world;
-    HF_PRE(w->calling < 0 || w->calling == io->core);
-    HF_PRE(op->kind <= HF_IO_MKDIR && op->done != NULL);
+    op_check(w, io, op);
     hf_world__op *o = op_new(w);
     o->op = op;
     o->core = io->core;
@@ -96,14 +114,7 @@ void hf_world__submit(hf_io *io, hf_io_op *op)
         hf_world__handle *handle = disk_handle(w, op->file);
         o->file = handle->file;
         hf_disk_hold(o->file);
-        if (op_is_io(op) && (handle->flags & HF_IO_DIRECT) != 0) {
-            uint64_t mask = io->file_align - 1;
-            HF_ASSERT((op->offset & mask) == 0);
-            HF_ASSERT((op->size & mask) == 0);
-            HF_ASSERT(((uintptr_t)op->data & mask) == 0);
-        }
         if (op->kind == HF_IO_WRITE) {
-            HF_ASSERT((handle->flags & HF_IO_READONLY) == 0);
             o->hash = hf_world_hash(0, op->data, op->size);
         }
         if (op->kind == HF_IO_CLOSE) {
@@ -181,7 +192,7 @@ static void op_start(hf_world *w, hf_world__op *o)
     uint64_t delay = op_latency(w, op);
     o->done_at = w->now + delay;
     if (w->faults.disk_in_order) {
-        o->done_at = o->done_at > w->disk_last_done ? o->done_at : w->disk_last_done;
+        o->done_at = o->done_at > w->disk_last_done ? o->done_at : w->disk_last_done + 1;
         w->disk_last_done = o->done_at;
     }
     o->prev = w->ops_last;

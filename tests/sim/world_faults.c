@@ -35,10 +35,23 @@ static hf_world_rate drawn_rate(hf_world_prng *p, uint32_t ppm_max)
     return rate;
 }
 
-static hf_world_recurring drawn_recurring(hf_world_prng *p, uint64_t low, uint64_t high)
+/* Short and long as likely as each other: from low, doubled up to `doublings` times. */
+static uint64_t drawn_scale(hf_world_prng *p, uint64_t low, uint64_t doublings)
 {
-    hf_world_recurring recurring = { hf_world_prng_between(p, low, high), HF_WORLD_ALWAYS };
+    uint64_t scaled = low << hf_world_prng_below(p, doublings);
+    return hf_world_prng_between(p, scaled, 2 * scaled);
+}
+
+static hf_world_recurring drawn_recurring(hf_world_prng *p, uint64_t low, uint64_t doublings)
+{
+    hf_world_recurring recurring = { drawn_scale(p, low, doublings), HF_WORLD_ALWAYS };
     return recurring;
+}
+
+/* A fault that lasts ends, as a rule, before it comes again. */
+static uint64_t at_most(uint64_t length, uint64_t every)
+{
+    return length < every ? length : every;
 }
 
 /* One stream per family: switching one off leaves the draws of the others as they were. */
@@ -56,13 +69,13 @@ static void swarm_cores(hf_world_faults *f, uint64_t seed)
         f->timer_late_ns_max = hf_world_prng_between(&p, 0, 2 * MS);
     }
     if (family(&p, seed, 1, 500000)) {
-        f->pause = drawn_recurring(&p, 200 * MS, 20 * S);
-        f->pause_ns_max = hf_world_prng_between(&p, 1 * MS, 2 * S);
+        f->pause = drawn_recurring(&p, 10 * MS, 10);
+        f->pause_ns_max = at_most(drawn_scale(&p, 1 * MS, 11), f->pause.every_ns);
     }
     if (family(&p, seed, 2, 600000)) {
         f->message_ns_max = hf_world_prng_between(&p, 1 * US, 500 * US);
         f->message_long = drawn_rate(&p, 20000);
-        f->message_long_ns_max = hf_world_prng_between(&p, 1 * MS, 200 * MS);
+        f->message_long_ns_max = drawn_scale(&p, 100 * US, 11);
     }
 }
 
@@ -78,8 +91,8 @@ static void swarm_disk(hf_world_faults *f, uint64_t seed)
         f->disk_tail_ns_max = hf_world_prng_between(&p, 50 * MS, 800 * MS);
     }
     if (family(&p, seed, 5, 400000)) {
-        f->disk_slow = drawn_recurring(&p, 500 * MS, 30 * S);
-        f->disk_slow_ns_max = hf_world_prng_between(&p, 10 * MS, 3 * S);
+        f->disk_slow = drawn_recurring(&p, 20 * MS, 9);
+        f->disk_slow_ns_max = at_most(drawn_scale(&p, 5 * MS, 9), f->disk_slow.every_ns);
         f->disk_slow_factor_max = (uint32_t)hf_world_prng_between(&p, 1, 100);
     }
     f->disk_in_order = family(&p, seed, 6, 200000);
@@ -90,8 +103,8 @@ static void swarm_outside(hf_world_faults *f, uint64_t seed)
 {
     hf_world_prng p;
     if (family(&p, seed, 8, 600000)) {
-        f->clock_step = drawn_recurring(&p, 100 * MS, 20 * S);
-        f->clock_step_ns_max = hf_world_prng_between(&p, 1 * MS, 120 * S);
+        f->clock_step = drawn_recurring(&p, 10 * MS, 10);
+        f->clock_step_ns_max = drawn_scale(&p, 1 * MS, 17);
         f->clock_drift_ppm_max = (uint32_t)hf_world_prng_between(&p, 0, 2000);
     }
     if (family(&p, seed, 9, 600000)) {
@@ -104,7 +117,7 @@ static void swarm_outside(hf_world_faults *f, uint64_t seed)
         f->conn_vanish = drawn_rate(&p, 1000);
     }
     if (family(&p, seed, 11, 800000)) {
-        f->crash_every_ns = hf_world_prng_between(&p, 50 * MS, 10 * S);
+        f->crash_every_ns = drawn_scale(&p, 10 * MS, 10);
         f->crash_power_ppm = (uint32_t)hf_world_prng_between(&p, 0, 1000000);
     }
 }
@@ -123,7 +136,7 @@ void hf_world_faults_add_damage(hf_world_faults *f, uint64_t seed)
     hf_world_prng p;
     f->confined = true;
     if (family(&p, seed, 12, 600000)) {
-        f->rot = drawn_recurring(&p, 500 * MS, 20 * S);
+        f->rot = drawn_recurring(&p, 20 * MS, 9);
         f->rot.most = (uint32_t)hf_world_prng_between(&p, 1, 8);
     }
     if (family(&p, seed, 13, 500000)) {
