@@ -387,8 +387,8 @@ static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_r
         uint32_t i = query.reverse ? shard->map.count - 1 - k : k;
         hf_bytes start = shard->map.ranges[i].start;
         hf_bytes end = hf_range_end(&shard->map, i);
-        if (end.size != 0 && end.data[0] < HF_SPACE_USER) {
-            continue;
+        if (end.size != 0 && (end.data[0] < HF_SPACE_USER || end.size == 1)) {
+            continue; /* a range of the system space */
         }
         /* In user keys: without the space byte; the bounds of the space are open. */
         start = start.size > 1 && start.data[0] == HF_SPACE_USER
