@@ -40,6 +40,11 @@ bool hf_disk__parent(const char *path, char *parent)
     return true;
 }
 
+static void path_copy(char *to, const char *normal)
+{
+    memcpy(to, normal, strlen(normal) + 1);
+}
+
 static bool names_parent_is(const char *path, const char *dir)
 {
     char parent[HF_DISK_PATH_MAX + 1];
@@ -105,7 +110,7 @@ static void tree_set(hf_disk *disk, hf_disk__tree *tree, const char *path, hf_di
     tree->names = hf_disk__grow(tree->names, &tree->room, tree->count + 1, sizeof *tree->names);
     memmove(&tree->names[at + 1], &tree->names[at], (tree->count - at) * sizeof *tree->names);
     memset(&tree->names[at], 0, sizeof tree->names[at]);
-    strcpy(tree->names[at].path, path);
+    path_copy(tree->names[at].path, path);
     tree->names[at].file = file;
     tree->count++;
 }
@@ -191,8 +196,8 @@ static void journal_add(hf_disk *disk, hf_disk__change_kind kind, const char *pa
     memset(change, 0, sizeof *change);
     change->sequence = ++disk->sequence;
     change->kind = kind;
-    strcpy(change->path, path);
-    strcpy(change->path_to, path_to);
+    path_copy(change->path, path);
+    path_copy(change->path_to, path_to);
     change->file = file;
     file->names++; /* it may come back */
     hf_disk__apply(disk, &disk->current, change);

@@ -24,8 +24,9 @@ typedef enum hf_world__kind {
 
 enum {
     HF_WORLD__NOCORE = UINT16_MAX,
-    HF_WORLD__IDLE = UINT32_MAX, /* an event that is not in the heap */
 };
+
+#define HF_WORLD__IDLE UINT32_MAX /* an event that is not in the heap */
 
 typedef struct hf_world__event {
     uint64_t time;

@@ -2,6 +2,7 @@
 #include "tests/unit/sim/sim_test.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static hf_world *booted(test_node *node, uint64_t seed)
 {
@@ -147,8 +148,9 @@ static void names_and_errors(void **state)
 
 static void collect(void *context, const char *name)
 {
-    strcat(context, name);
-    strcat(context, " ");
+    char *names = context;
+    size_t used = strlen(names);
+    snprintf(names + used, 64 - used, "%s ", name);
 }
 
 static void lists_are_sorted(void **state)

@@ -162,7 +162,8 @@ bool test_stops(void (*call)(void *), void *argument)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        (void)signal(SIGABRT, SIG_DFL); /* cmocka has one of its own */
+        struct sigaction plain = { .sa_handler = SIG_DFL };
+        (void)sigaction(SIGABRT, &plain, NULL); /* cmocka has one of its own */
         (void)!freopen("/dev/null", "w", stderr);
         call(argument);
         _exit(0);
