@@ -2,7 +2,7 @@
  * it would stop the process. */
 #include "tests/unit/table/support.h"
 
-enum { VALUE_MOST = 300000 };
+enum { VALUE_MOST = 300000, BALLAST_MOST = 512, BALLAST_SIZE = 64 * 1024 };
 
 static uint8_t bytes[VALUE_MOST];
 
@@ -15,7 +15,7 @@ typedef struct shape {
     bool records;
 } shape;
 
-static void put_one(home *h, hf_prng *p, hf_buf *out, const shape *s, uint64_t n)
+static void put_one(hf_prng *p, hf_buf *out, const shape *s, uint64_t n)
 {
     uint8_t key[HF_KEY_SIZE_MAX + 1];
     uint32_t pad = s->key_most > 8 ? (uint32_t)hf_prng_below(p, s->key_most - 8) : 0;
@@ -35,7 +35,35 @@ static void put_one(home *h, hf_prng *p, hf_buf *out, const shape *s, uint64_t n
     } else {
         hf_mutation_put(out, k, &v);
     }
-    (void)h;
+}
+
+typedef struct ballast {
+    void *blocks[BALLAST_MOST];
+    uint32_t count;
+} ballast;
+
+/* Takes all that is free, and gives every other piece of it back until `size` bytes are admitted.
+ */
+static void weigh_down(ballast *b, home *h, uint64_t size)
+{
+    while (b->count < BALLAST_MOST &&
+           (b->blocks[b->count] = hf_heap_take(h->heap, BALLAST_SIZE)) != NULL) {
+        b->count++;
+    }
+    assert_true(b->count < BALLAST_MOST);
+    for (uint32_t start = 0; start < 2; start++) {
+        for (uint32_t i = start; i < b->count && !hf_table_admits(h->table, size); i += 2) {
+            hf_heap_give(h->heap, b->blocks[i]);
+            b->blocks[i] = NULL;
+        }
+    }
+}
+
+static void throw_off(ballast *b, home *h)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        hf_heap_give(h->heap, b->blocks[i]);
+    }
 }
 
 static void fill(const shape *s, size_t heap_size, uint64_t seed)
@@ -55,11 +83,16 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
     for (int round = 0; round < 100000 && refused < 12; round++) {
         hf_buf_reset(&out);
         for (uint32_t i = 0; i < s->batch; i++) {
-            put_one(&h, &p, &out, s, n++);
+            put_one(&p, &out, s, n++);
         }
         ts += hf_prng_below(&p, 2) * TICK;
+        ballast ballast = { .count = 0 };
+        if (round % 16 == 0) {
+            weigh_down(&ballast, &h, out.size);
+        }
         if (!hf_table_admits(h.table, out.size)) {
             refused++;
+            throw_off(&ballast, &h);
             hf_table_collect(h.table, ts - 5 * TICK, 100000);
             continue;
         }
@@ -69,6 +102,7 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
             hf_mutation_apply(h.table, &m, ts, ts, &scratch);
         }
         assert_false(r.bad);
+        throw_off(&ballast, &h);
     }
     assert_true(refused != 0);
     /* Not by refusing from the start. */
