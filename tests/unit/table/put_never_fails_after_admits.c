@@ -86,13 +86,13 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
             put_one(&p, &out, s, n++);
         }
         ts += hf_prng_below(&p, 2) * TICK;
-        ballast ballast = { .count = 0 };
+        ballast held = { .count = 0 };
         if (round % 16 == 0) {
-            weigh_down(&ballast, &h, out.size);
+            weigh_down(&held, &h, out.size);
         }
         if (!hf_table_admits(h.table, out.size)) {
             refused++;
-            throw_off(&ballast, &h);
+            throw_off(&held, &h);
             hf_table_collect(h.table, ts - 5 * TICK, 100000);
             continue;
         }
@@ -102,7 +102,7 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
             hf_mutation_apply(h.table, &m, ts, ts, &scratch);
         }
         assert_false(r.bad);
-        throw_off(&ballast, &h);
+        throw_off(&held, &h);
     }
     assert_true(refused != 0);
     /* Not by refusing from the start. */
