@@ -76,6 +76,34 @@ static void long_delays_keep_order(void **state)
     hf_world_close(world);
 }
 
+static uint64_t first_arrival(uint64_t behind)
+{
+    hf_world_faults faults = hf_world_faults_none();
+    faults.message_long = (hf_world_rate){ 1000000, 1 };
+    faults.message_long_ns_max = 1000ull * TEST_S;
+    test_node node;
+    hf_world *world = test_world(5, CORES, &faults);
+    test_node_boot(&node, world, CORES);
+    for (uint64_t i = 0; i <= behind; i++) {
+        post(&node, 0, 1, i);
+    }
+    while (node.cores[1].messages == 0) {
+        assert_true(hf_world_step(world));
+    }
+    uint64_t time = hf_world_now(world);
+    (void)hf_world_run(world, UINT64_MAX, UINT64_MAX);
+    assert_int_equal(node.cores[0].backs, behind + 1);
+    hf_world_close(world);
+    return time;
+}
+
+static void long_delay_holds_those_behind(void **state)
+{
+    (void)state;
+    assert_true(first_arrival(0) > TEST_S);
+    assert_int_equal(first_arrival(50), first_arrival(0));
+}
+
 static void paused_core_waits(void **state)
 {
     (void)state;
@@ -146,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_delays_keep_order),
+        cmocka_unit_test(long_delay_holds_those_behind),
         cmocka_unit_test(paused_core_waits),
         cmocka_unit_test(pauses_come_by_themselves),
         cmocka_unit_test(messages_wait_for_a_core_to_boot),
