@@ -372,7 +372,7 @@ static void find_cycles(const hf_append_index *index, hf_verdict *verdict)
     edges_of_processes(index, target, &graph);
     hf_graph_realtime(&graph, history, index->committed, target);
     hf_graph_seal(&graph);
-    hf_cycles_find(&graph, history, verdict);
+    hf_cycles_find(&graph, history, HF_CYCLES_BUDGET, verdict);
     hf_graph_close(&graph);
     free(target);
 }

@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CYCLES_TRIED = 64,               /* per component and name */
-    CYCLES_BUDGET = 50 * 1000 * 1000 /* edges looked at, in all */
-};
+enum { CYCLES_TRIED = 64 }; /* per component and name */
 
 /* ---- The ladder of names ---- */
 #define WW HF_EDGE_BIT(HF_EDGE_WW)
@@ -329,12 +326,13 @@ static void hunt_leftovers(const hunt *h, hf_verdict *verdict)
     }
 }
 
-void hf_cycles_find(const hf_graph *graph, const hf_history *history, hf_verdict *verdict)
+void hf_cycles_find(const hf_graph *graph, const hf_history *history, uint64_t budget,
+                    hf_verdict *verdict)
 {
     hunt h;
     hunt_open(&h, graph, history);
     if (hunt_has_cycle(&h)) {
-        hf_graph_search_open(&h.search, graph, CYCLES_BUDGET);
+        hf_graph_search_open(&h.search, graph, budget);
         h.narrowed = hf_check_alloc(graph->node_count, sizeof *h.narrowed);
         h.path = hf_check_alloc(graph->node_count, sizeof *h.path);
         h.reported = hf_check_alloc(h.component_count, sizeof *h.reported);

@@ -12,6 +12,9 @@
 #include "tests/sim/checkers/graph.h"
 #include "tests/sim/checkers/verdict.h"
 
-void hf_cycles_find(const hf_graph *graph, const hf_history *history, hf_verdict *verdict);
+#define HF_CYCLES_BUDGET UINT64_C(50000000) /* edges looked at, in all: seconds at worst */
+
+void hf_cycles_find(const hf_graph *graph, const hf_history *history, uint64_t budget,
+                    hf_verdict *verdict);
 
 #endif

@@ -92,7 +92,10 @@ static char reader_peek(reader *r)
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r')) {
         r->at++;
     }
-    return r->at < r->end ? *r->at : '\0';
+    if (r->at == r->end) {
+        return '\0';
+    }
+    return *r->at;
 }
 
 static bool reader_take(reader *r, char wanted)

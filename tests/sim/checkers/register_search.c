@@ -350,7 +350,7 @@ static bool take_fitting_read(search *s, int64_t horizon)
 {
     const level *top = &s->levels[s->depth];
     const uint64_t *ahead = level_ahead(s, s->depth);
-    if (top->before != top->value || top->value == HF_REGISTER_ANY) {
+    if (top->value == HF_REGISTER_ANY) {
         return false;
     }
     for (uint32_t n = top->base; n < s->certain_count && certain_op(s, n)->invoked <= horizon;

@@ -7,8 +7,8 @@
  *   - an unknown operation that would change nothing is not taken: it may as well never happen;
  *   - after an unknown operation, the next one must need it: an order where it does not has the
  * unknown one later or never, and is searched too;
- *   - a configuration is visited once, and not at all when one was that is alike but took fewer unknown
- *     operations.
+ *   - a configuration is visited once, and not at all when one was that is alike but took fewer
+ * unknown operations.
  */
 #ifndef HF_CHECKERS_REGISTER_SEARCH_H
 #define HF_CHECKERS_REGISTER_SEARCH_H

@@ -10,7 +10,10 @@ void check_test_parse(hf_history *history, const char *lines)
     char *text = malloc(size + 1);
     assert_non_null(text);
     for (size_t i = 0; i <= size; i++) {
-        text[i] = lines[i] == '\'' ? '"' : lines[i];
+        text[i] = lines[i];
+        if (text[i] == '\'') {
+            text[i] = '"';
+        }
     }
     hf_history_fault fault;
     hf_err err = hf_history_parse(history, text, size, &fault);
