@@ -142,6 +142,21 @@ static hf_err feed_find(hf_log_walk *walk, hf_bytes bytes)
     return HF_OK;
 }
 
+/* The tail is clean or cuttable up to here. */
+static void tail_next(hf_log_walk *walk, uint64_t segment, uint64_t offset)
+{
+    if (offset < walk->segment_bytes) {
+        want(walk, HF_LOG_WALK_TAIL, segment, offset, HF_LOG_WALK_WINDOW);
+    } else if (segment < walk->last) {
+        want(walk, HF_LOG_WALK_TAIL, segment + 1, 0, HF_LOG_WALK_WINDOW);
+    } else {
+        if (walk->tail.epoch_max > walk->epoch_max) {
+            walk->epoch_max = walk->tail.epoch_max;
+        }
+        walk->phase = HF_LOG_WALK_DONE;
+    }
+}
+
 static hf_err enter_tail(hf_log_walk *walk)
 {
     hf_log_tail_open(&walk->tail, &walk->place);
@@ -154,7 +169,7 @@ static hf_err enter_tail(hf_log_walk *walk)
             "checkpoint was made (log positions)",
             walk->place.lsn, walk->from);
     }
-    want(walk, HF_LOG_WALK_TAIL, walk->place.segment, walk->place.offset, HF_LOG_WALK_WINDOW);
+    tail_next(walk, walk->place.segment, walk->place.offset);
     return HF_OK;
 }
 
@@ -353,22 +368,11 @@ static hf_err feed_tail(hf_log_walk *walk, hf_bytes bytes)
         return walk->why.err;
     }
     offset += bytes.size;
-    if (offset < walk->segment_bytes) {
-        if (short_file) {
-            return damage_numbers(walk, segment, offset, "the file is shorter than its head says",
-                                  offset, walk->segment_bytes);
-        }
-        want(walk, HF_LOG_WALK_TAIL, segment, offset, HF_LOG_WALK_WINDOW);
-        return HF_OK;
+    if (offset < walk->segment_bytes && short_file) {
+        return damage_numbers(walk, segment, offset, "the file is shorter than its head says",
+                              offset, walk->segment_bytes);
     }
-    if (segment < walk->last) {
-        want(walk, HF_LOG_WALK_TAIL, segment + 1, 0, HF_LOG_WALK_WINDOW);
-        return HF_OK;
-    }
-    if (walk->tail.epoch_max > walk->epoch_max) {
-        walk->epoch_max = walk->tail.epoch_max;
-    }
-    walk->phase = HF_LOG_WALK_DONE;
+    tail_next(walk, segment, offset);
     return HF_OK;
 }
 

@@ -1,6 +1,7 @@
 /* Blocks of a checkpoint file, end to end, and the entries in them. The first byte: 1 the blocks'
  * checksums are made good, 2 their identities too.
  */
+#include "engine/base/assert.h"
 #include "engine/base/crc32c.h"
 #include "storage/log/checkpoint_inspect.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,13 +9,6 @@
 #include <stdlib.h>
 
 enum { INPUT_MAX = 3 * HF_CHECKPOINT_BLOCK, FILE_ID = 3, FILE_NUMBER = 5, HEAP = 4 << 20 };
-
-static void require(bool holds)
-{
-    if (!holds) {
-        abort();
-    }
-}
 
 static void mend(uint8_t *at, uint32_t left, uint32_t number, bool identity)
 {
@@ -41,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size_t left = size - 1;
     uint8_t *bytes = malloc(left == 0 ? 1 : left);
-    require(bytes != NULL);
+    HF_ASSERT(bytes != NULL);
     memcpy(bytes, data + 1, left);
     hf_buf spill;
     hf_buf_open(&spill, hf_heap_open(memory, sizeof memory));
@@ -58,10 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         err = hf_checkpoint_block_decode(hf_bytes_of(at, left), (uint64_t)(at - bytes), FILE_ID,
                                          FILE_NUMBER, number, &block, &why);
         if (err != HF_OK) {
-            require(why.err == err && why.what != NULL);
+            HF_ASSERT(why.err == err && why.what != NULL);
             break;
         }
-        require(block.size <= left && block.payload_size <= block.size - HF_CHECKPOINT_BLOCK_HEAD);
+        HF_ASSERT(block.size <= left &&
+                  block.payload_size <= block.size - HF_CHECKPOINT_BLOCK_HEAD);
         hf_checkpoint_entries_block(&entries, &block);
         hf_err taken = HF_OK;
         uint64_t sum = 0;
@@ -72,8 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 sum += entry.data[i];
             }
         }
-        require(sum <= UINT64_MAX / 2);
-        require(taken == HF_E_NOTFOUND || taken == HF_E_TOOBIG || taken == HF_E_NOMEM);
+        HF_ASSERT(sum <= UINT64_MAX / 2);
+        HF_ASSERT(taken == HF_E_NOTFOUND || taken == HF_E_TOOBIG || taken == HF_E_NOMEM);
         if (taken != HF_E_NOTFOUND) {
             break;
         }

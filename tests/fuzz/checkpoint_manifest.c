@@ -1,5 +1,6 @@
 /* A MANIFEST of two slots. The first byte: 1, 2: the first, the second slot's checksum is made
  * good. */
+#include "engine/base/assert.h"
 #include "engine/base/crc32c.h"
 #include "storage/log/checkpoint_inspect.h"
 #include "tests/fuzz/fuzz.h"
@@ -7,13 +8,6 @@
 #include <stdlib.h>
 
 enum { SLOT_INPUT = 1024 };
-
-static void require(bool holds)
-{
-    if (!holds) {
-        abort();
-    }
-}
 
 static void mend(uint8_t *slot)
 {
@@ -50,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cut = first + (data[0] & 8 ? HF_CHECKPOINT_SLOT : 0);
     }
     uint8_t *bytes = malloc(cut == 0 ? 1 : cut);
-    require(bytes != NULL);
+    HF_ASSERT(bytes != NULL);
     memcpy(bytes, file, cut);
     hf_checkpoint_choice choice;
     hf_checkpoint_why why;
@@ -59,18 +53,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         hf_log_detail detail;
         hf_log_detail_reset(&detail);
         hf_checkpoint_why_put(&detail, "core-00", "core-00/MANIFEST", &why);
-        require(detail.size != 0 && why.err == err);
+        HF_ASSERT(detail.size != 0 && why.err == err);
     } else if (choice.slot >= 0) {
         const hf_checkpoint_manifest *manifest = &choice.manifest;
-        require(manifest->file_count >= 1 && manifest->file_count <= HF_CHECKPOINT_FILES_MAX);
-        require(manifest->head.size <= HF_CHECKPOINT_HEAD_MAX);
+        HF_ASSERT(manifest->file_count >= 1 && manifest->file_count <= HF_CHECKPOINT_FILES_MAX);
+        HF_ASSERT(manifest->head.size <= HF_CHECKPOINT_HEAD_MAX);
         /* What was read can be written, and is read again. */
         (void)hf_checkpoint_slot_encode(manifest, again);
         hf_checkpoint_manifest second;
-        require(hf_checkpoint_slot_decode(hf_bytes_of(again, sizeof again), 0, manifest->file_id,
-                                          &second, &why) == HF_CHECKPOINT_SLOT_WHOLE);
-        require(second.lsn == manifest->lsn && second.sequence == manifest->sequence);
-        require(hf_bytes_equal(second.head, manifest->head));
+        HF_ASSERT(hf_checkpoint_slot_decode(hf_bytes_of(again, sizeof again), 0, manifest->file_id,
+                                            &second, &why) == HF_CHECKPOINT_SLOT_WHOLE);
+        HF_ASSERT(second.lsn == manifest->lsn && second.sequence == manifest->sequence);
+        HF_ASSERT(hf_bytes_equal(second.head, manifest->head));
     }
     free(bytes);
     return 0;

@@ -1,6 +1,7 @@
 /* A log of one segment whose batches are the input. The first byte says what is made good first, so
  * that more than checksums is met: 1 the batches' checksums, 2 their places and the chain as well.
  */
+#include "engine/base/assert.h"
 #include "storage/log/walk.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -14,18 +15,11 @@ typedef struct seen {
     uint32_t bytes;
 } seen;
 
-static void require(bool holds)
-{
-    if (!holds) {
-        abort();
-    }
-}
-
 static hf_err on_record(void *context, const hf_log_record *record)
 {
     seen *s = context;
-    require(record->lsn > s->lsn);
-    require(record->data.size + HF_LOG_RECORD_HEAD <= record->lsn - s->lsn);
+    HF_ASSERT(record->lsn > s->lsn);
+    HF_ASSERT(record->data.size + HF_LOG_RECORD_HEAD <= record->lsn - s->lsn);
     s->lsn = record->lsn;
     for (uint32_t i = 0; i < record->data.size; i++) {
         s->bytes += record->data.data[i];
@@ -36,9 +30,9 @@ static hf_err on_record(void *context, const hf_log_record *record)
 static void on_batch(void *context, const hf_log_batch *batch)
 {
     seen *s = context;
-    require(s->seq == 0 || batch->seq == s->seq + 1);
+    HF_ASSERT(s->seq == 0 || batch->seq == s->seq + 1);
     s->seq = batch->seq;
-    require(batch->payload_size <= hf_log_batch_payload_max(batch->block_size));
+    HF_ASSERT(batch->payload_size <= hf_log_batch_payload_max(batch->block_size));
 }
 
 /* The head's fields as they lie there, good or not. */
@@ -84,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t segment_bytes = HF_LOG_SEGMENT_HEAD * 2 + batches;
     uint8_t *segment = calloc(1, segment_bytes);
     uint8_t *spill = malloc(SPILL);
-    require(segment != NULL && spill != NULL);
+    HF_ASSERT(segment != NULL && spill != NULL);
     hf_log_segment_head head = {
         .log_id = LOG_ID, .number = 1, .epoch = 1, .segment_bytes = segment_bytes
     };
@@ -105,24 +99,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_log_walk_open(&walk, &handler, LOG_ID, 1, 1, 0, (mode & 4) != 0, spill, SPILL);
     hf_err err = HF_OK;
     for (uint32_t i = 0; err == HF_OK && walk.phase != HF_LOG_WALK_DONE; i++) {
-        require(i < 64 && walk.want_segment == 1 && walk.want_offset < segment_bytes);
+        HF_ASSERT(i < 64 && walk.want_segment == 1 && walk.want_offset < segment_bytes);
         uint32_t left = segment_bytes - (uint32_t)walk.want_offset;
         uint32_t give = left < walk.want_size ? left : walk.want_size;
         uint8_t *window = malloc(give); /* exactly as long: a read past it is seen */
-        require(window != NULL);
+        HF_ASSERT(window != NULL);
         memcpy(window, segment + walk.want_offset, give);
         err = hf_log_walk_feed(&walk, hf_bytes_of(window, give));
         free(window);
     }
     if (err == HF_OK) {
-        require(walk.place.offset <= segment_bytes && walk.place.lsn >= s.lsn);
-        require(walk.tail.dirty_to[0] == 0 || walk.tail.dirty_from[0] >= walk.place.offset);
-        require(walk.tail.dirty_to[0] <= segment_bytes);
+        HF_ASSERT(walk.place.offset <= segment_bytes && walk.place.lsn >= s.lsn);
+        HF_ASSERT(walk.tail.dirty_to[0] == 0 || walk.tail.dirty_from[0] >= walk.place.offset);
+        HF_ASSERT(walk.tail.dirty_to[0] <= segment_bytes);
     } else {
         hf_log_detail detail;
         hf_log_detail_reset(&detail);
         hf_log_why_put(&detail, "core-00", &walk.why);
-        require(detail.size != 0 && walk.why.err == err);
+        HF_ASSERT(detail.size != 0 && walk.why.err == err);
     }
     free(spill);
     free(segment);

@@ -361,6 +361,35 @@ static void a_failing_operation_is_reported_and_harmless(void **state)
     }
 }
 
+static void a_failed_manifest_or_directory_ends_it(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        bench_open(512, 1);
+        assert_int_equal(load(), HF_OK);
+        change(40);
+        assert_int_equal(pass(), HF_OK);
+        begin();
+        while (b.checkpoint->step !=
+               (i == 0 ? HF_CHECKPOINT_PASS_SLOT : HF_CHECKPOINT_PASS_SYNC_DIR)) {
+            hf_checkpoint_turn(b.checkpoint, 100000);
+            (void)fake_step(&b.world);
+        }
+        b.world.fail_kind = i == 0 ? HF_IO_WRITE : HF_IO_SYNC_DIR;
+        b.world.fail_at = 1;
+        b.world.fail_result = -5;
+        assert_true(go_on(UINT64_MAX, 1));
+        assert_int_equal(b.err, HF_E_IO);
+        b.world.fail_result = 0;
+        assert_int_equal(pass(), HF_E_IO);
+        assert_non_null(strstr(b.detail, "restart the node"));
+        fake_crash(&b.world, FAKE_NONE);
+        assert_int_equal(load(), HF_OK);
+        check_loaded();
+        bench_close();
+    }
+}
+
 static const char *file_of(uint32_t index)
 {
     static char path[HF_LOG_PATH_MAX];
@@ -388,8 +417,8 @@ static void every_damage_is_named(void **state)
     fake_crash(&b.world, FAKE_NONE);
     char first[HF_LOG_PATH_MAX];
     char second[HF_LOG_PATH_MAX];
-    strcpy(first, file_of(0));
-    strcpy(second, file_of(1));
+    memcpy(first, file_of(0), sizeof first);
+    memcpy(second, file_of(1), sizeof second);
     uint64_t size = fake_find(&b.world, first)->size;
     assert_true(size > 3 * HF_CHECKPOINT_BLOCK);
     for (uint64_t at = 0; at < size; at += 4099) {
@@ -476,6 +505,7 @@ int main(void)
         cmocka_unit_test(the_budget_paces_it),
         cmocka_unit_test(a_full_disk_leaves_the_old_set),
         cmocka_unit_test(a_failing_operation_is_reported_and_harmless),
+        cmocka_unit_test(a_failed_manifest_or_directory_ends_it),
         cmocka_unit_test(every_damage_is_named),
         cmocka_unit_test(a_damaged_slot_falls_back_and_removes_nothing),
         cmocka_unit_test(newer_and_foreign_manifests_are_refused),

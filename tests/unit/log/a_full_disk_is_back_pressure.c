@@ -58,6 +58,26 @@ static void space_comes_back(void **state)
     }
 }
 
+/* Only what ready segments take is accepted: a full disk that is met later cannot strand it. */
+static void a_burst_is_accepted_only_as_far_as_it_fits(void **state)
+{
+    (void)state;
+    frame_open(&f, 4096, 1);
+    f.config.staging_bytes = 4 * 1024 * 1024;
+    f.world.space = 1024 * 1024 + 100000;
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    while (frame_append(&f, 9000) == HF_OK) {
+    }
+    assert_int_equal(frame_append(&f, 9000), HF_E_FULL);
+    assert_true(f.appended > 80);
+    for (uint32_t i = 0; i < 200; i++) {
+        (void)frame_turn(&f);
+    }
+    assert_int_equal(f.acked, f.appended);
+    assert_int_equal(frame_append(&f, 9000), HF_E_NOSPACE);
+    frame_close(&f);
+}
+
 static void cutting_the_log_ends_it_at_once(void **state)
 {
     (void)state;
@@ -121,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(space_comes_back),
+        cmocka_unit_test(a_burst_is_accepted_only_as_far_as_it_fits),
         cmocka_unit_test(cutting_the_log_ends_it_at_once),
         cmocka_unit_test(a_crash_while_the_disk_is_full),
         cmocka_unit_test(a_new_log_on_a_full_disk_opens_and_waits),

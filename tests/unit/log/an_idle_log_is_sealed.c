@@ -109,8 +109,14 @@ static void what_recovery_accepted_counts_as_acknowledged(void **state)
     (void)state;
     open_with_records(5);
     frame_crash(&f, FAKE_NONE);
+    hf_log_batch before;
+    frame_last_batch(&f, &before);
     assert_int_equal(frame_recover(&f, 0), HF_OK); /* writes a seal before it says so */
     frame_check_prefix(&f);
+    hf_log_batch after;
+    frame_last_batch(&f, &after);
+    assert_true(after.seal && after.begin);
+    assert_int_equal(after.epoch, before.epoch + 1);
     frame_crash(&f, FAKE_NONE);
     zero_newest_batch_with_records(1);
     assert_int_equal(frame_recover(&f, 0), HF_E_CORRUPT);
@@ -167,6 +173,63 @@ static void a_torn_tail_is_cut_at_the_first_hole(void **state)
     }
 }
 
+/* The first of two in flight ends a segment and is torn; the second, whole, begins the next one. */
+static void a_torn_tail_that_reaches_into_the_next_segment(void **state)
+{
+    (void)state;
+    frame_open(&f, 512, 3);
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_idle(&f, 500000000);
+    while (f.log->offset + 20000 < 1024 * 1024) {
+        frame_must_append(&f, 9000);
+        frame_settle(&f);
+    }
+    frame_idle(&f, 3000000);
+    uint32_t kept = f.appended;
+    frame_must_append(&f, 50000); /* the first part fills segment 1, the rest begins segment 2 */
+    hf_log_turn(f.log);
+    assert_int_equal(hf_log_stats_get(f.log).in_flight, 2);
+    assert_int_equal(f.log->current, 2);
+    uint32_t torn = f.log->flushes[f.log->flush_first].op.offset & 0xffffffff;
+    frame_crash(&f, FAKE_ALL);
+    fake_poke(&f.world, frame_segment(1), torn, zeros, 512);
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_check_prefix(&f);
+    assert_int_equal(f.appended, kept);
+    fake_file *next = fake_find(&f.world, frame_segment(2));
+    assert_true(hf_log_is_zero(next->now + HF_LOG_SEGMENT_HEAD, 1024 * 1024 - HF_LOG_SEGMENT_HEAD));
+    while (f.log->current == 1) {
+        frame_must_append(&f, 900);
+        frame_settle(&f);
+    }
+    frame_crash(&f, FAKE_NONE);
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_check_prefix(&f);
+    frame_close(&f);
+}
+
+/* kill -9 leaves what was on its way in the disk's cache: what recovery reads there, and answers
+ * from, it must make durable first.
+ */
+static void what_was_read_from_the_cache_is_made_durable(void **state)
+{
+    (void)state;
+    open_with_records(3);
+    frame_must_append(&f, 3000);
+    hf_log_turn(f.log);
+    frame_must_append(&f, 3000);
+    hf_log_turn(f.log);
+    fake_kill(&f.world);
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_check_prefix(&f);
+    assert_int_equal(f.appended, 5);
+    frame_crash(&f, FAKE_NONE);
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_check_prefix(&f);
+    assert_int_equal(f.appended, 5);
+    frame_close(&f);
+}
+
 static void rot_in_a_torn_tail_is_no_torn_tail(void **state)
 {
     (void)state;
@@ -191,6 +254,8 @@ int main(void)
         cmocka_unit_test(before_the_seal_zeros_look_like_a_torn_tail),
         cmocka_unit_test(what_recovery_accepted_counts_as_acknowledged),
         cmocka_unit_test(a_torn_tail_is_cut_at_the_first_hole),
+        cmocka_unit_test(a_torn_tail_that_reaches_into_the_next_segment),
+        cmocka_unit_test(what_was_read_from_the_cache_is_made_durable),
         cmocka_unit_test(rot_in_a_torn_tail_is_no_torn_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,29 @@ static void a_failed_write_ends_the_log_for_good(void **state)
     }
 }
 
+static void nothing_is_acknowledged_after_a_failure(void **state)
+{
+    (void)state;
+    frame_open(&f, 512, 1);
+    f.world.order = FAKE_NEWEST;
+    assert_int_equal(frame_recover(&f, 0), HF_OK);
+    frame_idle(&f, 100000000);
+    frame_must_append(&f, 100);
+    hf_log_turn(f.log);
+    frame_must_append(&f, 100);
+    hf_log_turn(f.log);
+    uint64_t durable = hf_log_durable(f.log);
+    f.world.fail_kind = HF_IO_WRITE;
+    f.world.fail_at = 1;
+    f.world.fail_result = -5;
+    assert_true(fake_step(&f.world)); /* the younger one fails ... */
+    assert_true(f.failed);
+    assert_true(
+        fake_step(&f.world)); /* ... and the older one, though it is on disk, comes too late */
+    assert_int_equal(hf_log_durable(f.log), durable);
+    frame_close(&f);
+}
+
 static void records_of_8_mib_span_batches_and_segments(void **state)
 {
     (void)state;
@@ -158,6 +181,7 @@ int main(void)
         cmocka_unit_test(staging_full_is_refused_whole_and_ends),
         cmocka_unit_test(at_most_two_are_submitted_and_not_acknowledged),
         cmocka_unit_test(a_failed_write_ends_the_log_for_good),
+        cmocka_unit_test(nothing_is_acknowledged_after_a_failure),
         cmocka_unit_test(records_of_8_mib_span_batches_and_segments),
         cmocka_unit_test(no_memory_is_told_at_open),
     };

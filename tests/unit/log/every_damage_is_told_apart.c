@@ -254,6 +254,8 @@ static void a_file_that_is_cut_short(void **state)
     make();
     fake_find(&f.world, frame_segment(1))->size = 8192;
     expect(HF_E_CORRUPT, "shorter than its head says");
+    fake_find(&f.world, frame_segment(1))->size = 600 * 1024; /* behind the log's end */
+    expect(HF_E_CORRUPT, "shorter than its head says");
     fake_find(&f.world, frame_segment(1))->size = 10;
     expect(HF_E_CORRUPT, "ends within the segment's head");
     drop();

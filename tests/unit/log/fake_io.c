@@ -18,6 +18,13 @@ uint64_t fake_draw(fake *f)
     return z ^ (z >> 31);
 }
 
+static void path_set(char to[FAKE_PATH], const char *from)
+{
+    size_t size = strlen(from) + 1;
+    assert_true(size <= FAKE_PATH);
+    memmove(to, from, size);
+}
+
 fake_file *fake_find(fake *f, const char *path)
 {
     for (uint32_t i = 0; i < FAKE_FILES; i++) {
@@ -74,7 +81,7 @@ static int64_t do_open(fake *f, const hf_io_op *op)
         assert_non_null(file);
         memset(file, 0, sizeof *file);
         file->used = true;
-        strcpy(file->path, op->path);
+        path_set(file->path, op->path);
     }
     file->opened++;
     return file - f->files;
@@ -156,7 +163,7 @@ static void do_sync_dir(fake *f, const char *dir)
     for (uint32_t i = 0; i < FAKE_FILES; i++) {
         fake_file *file = &f->files[i];
         if (file->used && (in_dir(file->path, dir) || in_dir(file->durable, dir))) {
-            strcpy(file->durable, file->path);
+            path_set(file->durable, file->path);
             drop_unused(file);
         }
     }
@@ -173,7 +180,7 @@ static int64_t do_rename(fake *f, const hf_io_op *op)
         over->path[0] = '\0';
         drop_unused(over);
     }
-    strcpy(file->path, op->path_to);
+    path_set(file->path, op->path_to);
     return 0;
 }
 
@@ -193,7 +200,9 @@ static int64_t do_op(fake *f, const hf_io_op *op)
         return do_write(f, op);
     case HF_IO_SYNC:
         file = &f->files[op->file];
-        memcpy(file->disk, file->now, file->size);
+        if (file->size != 0) {
+            memcpy(file->disk, file->now, file->size);
+        }
         file->size_disk = file->size;
         return 0;
     case HF_IO_ALLOCATE:
@@ -277,9 +286,6 @@ static void crash_write(fake *f, const hf_io_op *op, fake_torn torn)
             grow(file, to, 0);
             memcpy(file->now + to - FAKE_SECTOR, (uint8_t *)op->data + i * FAKE_SECTOR,
                    FAKE_SECTOR);
-        } else if (to <= file->size_disk) {
-            /* Same sector written and still unsynced: the older of the two may survive instead. */
-            continue;
         }
     }
 }
@@ -297,7 +303,9 @@ static void crash_file(fake *f, fake_file *file, fake_torn torn)
         }
     }
     file->size = file->size_disk;
-    memcpy(file->now, file->disk, file->size);
+    if (file->size != 0) {
+        memcpy(file->now, file->disk, file->size);
+    }
 }
 
 void fake_crash(fake *f, fake_torn torn)
@@ -316,15 +324,28 @@ void fake_crash(fake *f, fake_torn torn)
         }
         file->opened = 0;
         if (names) {
-            strcpy(file->durable, file->path);
+            path_set(file->durable, file->path);
         } else {
-            strcpy(file->path, file->durable);
+            path_set(file->path, file->durable);
         }
         if (file->path[0] == '\0') {
             free_file(file);
         } else {
             crash_file(f, file, torn);
         }
+    }
+}
+
+void fake_kill(fake *f)
+{
+    for (uint32_t i = 0; i < f->pending_count; i++) {
+        if (f->pending[i]->kind == HF_IO_WRITE) {
+            crash_write(f, f->pending[i], FAKE_ALL);
+        }
+    }
+    f->pending_count = 0;
+    for (uint32_t i = 0; i < FAKE_FILES; i++) {
+        f->files[i].opened = 0;
     }
 }
 

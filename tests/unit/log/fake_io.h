@@ -61,6 +61,9 @@ void fake_close(fake *f);
 bool fake_step(fake *f);
 /* Power loss: nothing in flight completes; handles are gone. Afterwards what is left is durable. */
 void fake_crash(fake *f, fake_torn torn);
+/* The process is killed: what was on its way is in the cache, not on disk; a later crash may take
+ * it. */
+void fake_kill(fake *f);
 /* Bytes on disk and in cache alike; NULL: no such file. */
 fake_file *fake_find(fake *f, const char *path);
 void fake_poke(fake *f, const char *path, uint64_t offset, const void *data, uint64_t size);
