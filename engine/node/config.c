@@ -27,7 +27,7 @@ static const hf_config_option options[] = {
       "threads to use, one a core [all processors]; fixes the number of shards when the data directory is made",
       .least = 1, .most = 64, AT(cores), .kind = HF_KIND_NUMBER },
     { "memory", "SIZE", "",
-      "for all data, over all cores [half of the machine, at most 4GiB or 256MiB a core]; taken at start, never exceeded",
+      "for all data, over all cores, taken at start, never exceeded [half of the machine, at most 4GiB or 256MiB a core, taken as it is needed]",
       .least = UINT64_C(64) << 20, .most = UINT64_C(1) << 50, AT(memory_bytes), .kind = HF_KIND_SIZE },
     { "recovery-target", "SECONDS", "10s",
       "checkpoints are taken so that a start after a crash replays no longer than this",
@@ -393,6 +393,12 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
     }
 }
 
+bool hf_config_takes_memory(const hf_config *config)
+{
+    return config->source[hf_config__index(hf_config__find("memory", 6, true))] !=
+           HF_CONFIG_DEFAULT;
+}
+
 /* ---- Telling -------------------------------------------------------------------------------- */
 
 typedef struct writer {
@@ -413,9 +419,27 @@ static void put(writer *to, const char *format, ...)
     to->used += (size_t)more;
 }
 
+enum { COLUMN = 34, WIDTH = 98 }; /* of the second column of --help */
+
+/* From `column` of the line on; broken between words. */
+static void put_words(writer *to, const char *text, size_t column)
+{
+    for (const char *word = text; *word != '\0';) {
+        size_t length = strcspn(word, " ");
+        bool first = word == text;
+        if (column + length >= WIDTH) {
+            put(to, "\n%*s", COLUMN, "");
+            column = COLUMN;
+            first = true;
+        }
+        put(to, "%s%.*s", first ? "" : " ", (int)length, word);
+        column += length + (first ? 0 : 1);
+        word += length + (word[length] == ' ' ? 1 : 0);
+    }
+}
+
 size_t hf_config_help(char *out, size_t size)
 {
-    enum { COLUMN = 34, WIDTH = 100 };
     writer to = { .out = out, .size = size };
     put(&to,
         "usage: holdfastd [--option value]...\n\n"
@@ -429,17 +453,7 @@ size_t hf_config_help(char *out, size_t size)
                        o->argument, o->kind == HF_KIND_SWITCH ? ", --no-" : "",
                        o->kind == HF_KIND_SWITCH ? o->name : "");
         put(&to, "  %-*s", COLUMN - 2, left);
-        size_t column = COLUMN;
-        for (const char *word = o->help; *word != '\0';) {
-            size_t length = strcspn(word, " ");
-            if (column + length >= WIDTH) {
-                put(&to, "\n%*s", COLUMN, "");
-                column = COLUMN;
-            }
-            put(&to, "%.*s%s", (int)length, word, word[length] == ' ' ? " " : "");
-            column += length + 1;
-            word += length + (word[length] == ' ' ? 1 : 0);
-        }
+        put_words(&to, o->help, strlen(left) + 4 > COLUMN ? WIDTH : COLUMN);
         if (o->kind == HF_KIND_SWITCH) {
             put(&to, " [%s]", strcmp(o->fallback, "true") == 0 ? "on" : "off");
         } else if (o->fallback[0] != '\0') {

@@ -27,6 +27,7 @@ enum {
     REGION_UNIT = 2 * 1024 * 1024, /* a huge page */
     FILES_RESERVED = 512,          /* descriptors for everything but connections */
     CONNECTIONS_LEAST = 16,
+    PATIENCE_NS = 500000000,
     TICK_MS = 1000, /* while draining: is it time to give up? */
 };
 
@@ -68,7 +69,8 @@ struct hf_node {
     pthread_barrier_t opened;
     uint64_t started_ns;
     uint64_t drain_until_ns;
-    uint64_t watch_ns; /* when to look at the turns again; UINT64_MAX: nobody asked */
+    uint64_t patience_ns; /* signals before it are the first one once more: to a group, and to us */
+    uint64_t watch_ns;    /* when to look at the turns again; UINT64_MAX: nobody asked */
     hf_phase phase;
     hf_core cores[CORES_MAX];
     _Alignas(64) _Atomic bool stop;
@@ -136,7 +138,7 @@ static hf_exit open_core(hf_core *me)
     }
     /* Here and not in the main thread: memory comes from near the processor that first touches it.
      */
-    void *region = hf_pages_map((size_t)node->region_bytes, true);
+    void *region = hf_pages_map((size_t)node->region_bytes, hf_config_takes_memory(node->config));
     if (region == NULL) {
         return hf_problem_set(&me->problem, HF_EXIT_SYSTEM,
                               "no memory for core %u: %" PRIu64 " MiB; give less --memory", index,
@@ -401,7 +403,8 @@ static void begin_drain(hf_node *node, const char *why)
 {
     node->phase = DRAINING;
     node->drain_until_ns = hf_clock_now_ns() + HF_NODE_DRAIN_NS;
-    HF_SAY(node->log, INFO, "stopping: letting what runs end; a signal now stops at once",
+    node->patience_ns = hf_clock_now_ns() + PATIENCE_NS;
+    HF_SAY(node->log, INFO, "stopping: letting what runs end; a second signal stops at once",
            HF_TEXT("by", why), HF_END);
     hf_notify_send(&node->notify, "STOPPING=1\nSTATUS=draining");
     atomic_store_explicit(&node->stop, true, memory_order_release);
@@ -427,10 +430,10 @@ static void take_signals(hf_node *node)
         int number = (int)info.ssi_signo;
         if (number == SIGHUP) {
             HF_SAY(node->log, INFO, "SIGHUP: there is nothing to open again", HF_END);
-        } else if (node->phase == DRAINING) {
+        } else if (node->phase == DRAINING && hf_clock_now_ns() >= node->patience_ns) {
             HF_SAY(node->log, WARN, "stopping at once", HF_END);
             die_of(number);
-        } else {
+        } else if (node->phase != DRAINING) {
             begin_drain(node, number == SIGINT ? "SIGINT" : "SIGTERM");
         }
     }

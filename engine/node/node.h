@@ -10,8 +10,8 @@
  *
  * The main thread waits for signals and for words from the cores; it touches no shard.
  *
- * A second signal while draining ends the process at once, by that signal. That is a crash, and as
- * safe as one.
+ * A second signal, half a second or more after the first, ends the process at once, by that signal.
+ * That is a crash, and as safe as one.
  */
 #ifndef HF_NODE_NODE_H
 #define HF_NODE_NODE_H
