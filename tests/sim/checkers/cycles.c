@@ -77,26 +77,31 @@ static void cycle_push(cycle *c, const hf_edge *edge)
     c->hops[c->count++] = next;
 }
 
-static bool time_orders(const hf_history *history, uint32_t before, uint32_t after)
+static bool time_orders(const hf_history *history, uint32_t before, uint32_t after,
+                        hf_edge_kind kind)
 {
-    return !history->txns[after].snapshot &&
-           history->txns[before].returned < history->txns[after].invoked;
+    const hf_history_txn *b = &history->txns[before];
+    const hf_history_txn *a = &history->txns[after];
+    if (a->snapshot || (kind == HF_EDGE_PROC && (b->snapshot || a->process != b->process))) {
+        return false;
+    }
+    return kind == HF_EDGE_PROC ? b->returned <= a->invoked : b->returned < a->invoked;
 }
 
-/* Where real time alone orders two transactions of the cycle, what lies between them is not needed.
- * The first hop, which gives the cycle its name, stays. */
-static void cycle_shorten(cycle *c, const hf_history *history)
+/* Where time alone (`kind`: real time, or a process) orders two transactions of the cycle, what
+ * lies between them is not needed. The first hop, which gives the cycle its name, stays. */
+static void cycle_shorten(cycle *c, const hf_history *history, hf_edge_kind kind)
 {
     uint32_t kept = 1;
     uint32_t at = 1;
     while (at < c->count) {
         uint32_t last = c->count;
         uint32_t from = c->hops[at].from;
-        while (last > at && !time_orders(history, from, c->hops[last - 1].to)) {
+        while (last > at && !time_orders(history, from, c->hops[last - 1].to, kind)) {
             last--;
         }
-        if (last > at && (last - at > 1 || c->hops[at].kind == HF_EDGE_RT)) {
-            c->hops[kept++] = (hop){ from, c->hops[last - 1].to, HF_EDGE_RT, 0, 0, false };
+        if (last > at && (last - at > 1 || c->hops[at].kind == kind)) {
+            c->hops[kept++] = (hop){ from, c->hops[last - 1].to, kind, 0, 0, false };
             at = last;
         } else {
             c->hops[kept++] = c->hops[at++];
@@ -118,9 +123,9 @@ static const nickname_row nicknames[] = {
     { "aa", 2, "write skew" },           { "ar", 0, "read skew" },
     { "arar", 2, "long fork" },          { "ap", 0, "own write not seen" },
     { "at", 0, "stale read" },           { "art", 0, "stale read" },
-    { "atr", 0, "causal reverse" },      { "atwr", 0, "causal reverse" },
-    { "rt", 0, "read from the future" }, { "rp", 0, "read from the future" },
-    { "wt", 0, "real-time reversal" },
+    { "atr", 0, "causal reverse" },      { "apr", 0, "causal reverse" },
+    { "atwr", 0, "causal reverse" },     { "rt", 0, "read from the future" },
+    { "rp", 0, "read from the future" }, { "wt", 0, "real-time reversal" },
 };
 
 static bool cycle_keys_fit(const cycle *c, int keys)
@@ -277,7 +282,9 @@ static void hunt_try(hunt *h, uint32_t edge_at, const rung *r)
         cycle_push(&c, &h->graph->edges[h->path[i]]);
     }
     if ((r->rest & HF_EDGE_BIT(HF_EDGE_RT)) != 0) {
-        cycle_shorten(&c, h->history);
+        cycle_shorten(&c, h->history, HF_EDGE_RT);
+    } else if ((r->rest & PROC) != 0) {
+        cycle_shorten(&c, h->history, HF_EDGE_PROC);
     }
     cycle *best = &h->best[scc];
     if (best->hops == NULL || c.count < best->count) {

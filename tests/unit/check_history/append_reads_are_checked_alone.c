@@ -11,6 +11,22 @@ static void aborted_read(void **state)
     FINDS(LIMIT(0, 0, 10, "['append',1,1]") OK(1, 20, 30, "['list',1,[1]]"), "G1a", NULL);
 }
 
+/* Its element being read proves nothing about its own reads: it was refused. */
+static void aborted_reads_are_all_that_is_found(void **state)
+{
+    (void)state;
+    hf_history history;
+    hf_history_open(&history);
+    check_test_parse(&history, FAIL(0, 0, 10, "['list',1,[9]],['append',1,1]")
+                                   OK(1, 20, 30, "['list',1,[1]]"));
+    hf_verdict verdict;
+    hf_verdict_open(&verdict);
+    assert_int_equal(hf_check_append(&history, &verdict), HF_RULING_INVALID);
+    assert_int_equal(verdict.finding_count, 1);
+    hf_verdict_close(&verdict);
+    hf_history_close(&history);
+}
+
 static void dirty_read_of_a_middle(void **state)
 {
     (void)state;
@@ -103,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aborted_read),
+        cmocka_unit_test(aborted_reads_are_all_that_is_found),
         cmocka_unit_test(dirty_read_of_a_middle),
         cmocka_unit_test(element_twice),
         cmocka_unit_test(element_from_nowhere),

@@ -38,6 +38,7 @@ static void retries_are_one_transfer(void **state)
     FINDS(UNKNOWN(1, 10, "['transfer',7,1,2,30]")
               MOVE OK(2, 30, 40, "['balances',[1,40,2,110,3,0]],['ledger',[7]]"),
           "ledger-mismatch");
+    FINDS(UNKNOWN(1, 5, "['transfer',7,1,2,30]") MOVE OK(2, 30, 40, "['ledger',[]]"), "lost-ack");
     /* A refused attempt after an unknown one tells nothing of the unknown one. */
     VALID(UNKNOWN(1, 5, "['transfer',7,1,2,30]") FAIL(1, 10, 20, "['transfer',7,1,2,30]")
               OK(2, 30, 40, "['balances',[1,70,2,80,3,0]],['ledger',[7]]"));

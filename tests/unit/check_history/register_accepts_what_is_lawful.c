@@ -41,6 +41,14 @@ static void unknown_may_happen_late_or_never(void **state)
               OK(1, 30, 40, "['read',1,null]"));
 }
 
+/* Both unknown ones lead to the same value at first; only one of them can do so again later. */
+static void the_right_unknown_is_kept_for_later(void **state)
+{
+    (void)state;
+    VALID(UNKNOWN(0, 0, "['write',1,1]") UNKNOWN(1, 0, "['cas',1,null,1]") OK(
+        2, 10, 20, "['read',1,1]") OK(2, 30, 40, "['write',1,2]") OK(2, 50, 60, "['read',1,1]"));
+}
+
 static void resolved_later_must_happen_at_some_time(void **state)
 {
     (void)state;
@@ -193,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overlap_may_order_either_way),
         cmocka_unit_test(unknown_may_happen_late_or_never),
+        cmocka_unit_test(the_right_unknown_is_kept_for_later),
         cmocka_unit_test(resolved_later_must_happen_at_some_time),
         cmocka_unit_test(gives_up_at_the_limit),
         cmocka_unit_test(many_unknown_writes_are_no_burden),
