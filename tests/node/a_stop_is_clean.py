@@ -1,0 +1,90 @@
+"""Claim: SIGTERM and SIGINT let what runs end, and then the node ends with code 0."""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+import unittest
+
+import holdfast
+from holdfast import Node
+
+BINARY = None
+
+
+class Stop(unittest.TestCase):
+    def test_idle(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Node(BINARY) as node:
+                node.signal(number)
+                self.assertEqual(node.wait(), 0)
+                self.assertEqual(node.said[-1]["msg"], "stopped")
+
+    def test_with_connections_that_do_nothing(self):
+        with Node(BINARY) as node, node.client() as idle, node.client() as half:
+            half.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk")
+            self.assertEqual(idle("PING"), "PONG")
+            self.assertEqual(node.stop(), 0)
+
+    def test_under_load_nothing_acknowledged_is_lost(self):
+        acknowledged = {}
+
+        def write(port, name):
+            number = 0
+            try:
+                with holdfast.Client(port) as client:
+                    while True:
+                        number += 1
+                        if client("SET", name, number) != "OK":
+                            return
+                        acknowledged[name] = number
+            except (ConnectionError, OSError, holdfast.RespError):
+                pass
+
+        with Node(BINARY) as node:
+            threads = [threading.Thread(target=write, args=(node.port, f"w{i}")) for i in range(6)]
+            for thread in threads:
+                thread.start()
+            with node.client() as client:
+                holdfast.until(lambda: len(acknowledged) == 6, lambda: client("PING"))
+            self.assertEqual(node.stop(), 0)
+            for thread in threads:
+                thread.join()
+            node.start()
+            with node.client() as client:
+                for name, number in acknowledged.items():
+                    self.assertIn(int(client("GET", name)), (number, number + 1))
+            self.assertEqual(node.stop(), 0)
+
+    def test_hangup_is_ignored(self):
+        with Node(BINARY) as node:
+            node.signal(signal.SIGHUP)
+            node.wait_said("SIGHUP: there is nothing to open again")
+            with node.client() as client:
+                self.assertEqual(client("PING"), "PONG")
+            self.assertEqual(node.stop(), 0)
+
+    def test_the_service_manager_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "notify")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(path)
+                manager.settimeout(holdfast.LIMIT)
+                with Node(BINARY, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}) as node:
+                    words = []
+                    while "READY=1" not in words:
+                        words += manager.recv(1000).decode().split("\n")
+                    while "WATCHDOG=1" not in words:
+                        words += manager.recv(1000).decode().split("\n")
+                    words = []  # cores that sleep are alive, too
+                    while words.count("WATCHDOG=1") < 3:
+                        words += manager.recv(1000).decode().split("\n")
+                    node.signal(signal.SIGTERM)
+                    while "STOPPING=1" not in words:
+                        words += manager.recv(1000).decode().split("\n")
+                    self.assertEqual(node.wait(), 0)
+
+
+if __name__ == "__main__":
+    holdfast.main()
