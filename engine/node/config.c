@@ -24,11 +24,14 @@ static const hf_config_option options[] = {
       "where /livez, /readyz, /metrics and /api are",
       AT(http), .kind = HF_KIND_ADDRESS },
     { "cores", "N", "",
-      "threads to use, one a core [all processors]; fixes the number of shards when the data directory is made",
+      "threads to use, one a core [all processors]; fixes the number of shards when the data "
+      "directory is made",
       .least = 1, .most = 64, AT(cores), .kind = HF_KIND_NUMBER },
     { "memory", "SIZE", "",
-      "for all data, over all cores, taken at start, never exceeded [half of the machine, at most 4GiB or 256MiB a core, taken as it is needed]",
-      .least = UINT64_C(64) << 20, .most = UINT64_C(1) << 50, AT(memory_bytes), .kind = HF_KIND_SIZE },
+      "for all data, over all cores, taken at start, never exceeded [half of the machine, at most "
+      "4GiB or 256MiB a core, taken as it is needed]",
+      .least = UINT64_C(64) << 20, .most = UINT64_C(1) << 50, AT(memory_bytes),
+      .kind = HF_KIND_SIZE },
     { "recovery-target", "SECONDS", "10s",
       "checkpoints are taken so that a start after a crash replays no longer than this",
       .least = SECOND_NS, .most = 60 * MINUTE_NS, AT(recovery_target_ns), .kind = HF_KIND_DURATION,

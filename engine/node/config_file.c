@@ -5,17 +5,18 @@
  * number in a message is worse than none.
  */
 #include "engine/base/assert.h"
+#include "engine/io/pages.h"
 #include "engine/node/config.h"
 #include "engine/node/config_impl.h"
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { ROOM = HF_CONFIG_FILE_MAX + 1 }; /* the file and an end */
 enum { SPELLINGS = 2 * HF_CONFIG_OPTIONS_MAX, SPELLING_SIZE = 32 };
 
 /* One parse. libconfuse hands no context to its callbacks, hence the pointer below. */
@@ -215,8 +216,10 @@ hf_exit hf_config_parse(hf_config *config, const char *name, const char *text, s
 {
     parse state = { .config = config, .problem = problem, .name = name };
     current = &state;
-    char *copy = size > HF_CONFIG_FILE_MAX ? NULL : malloc(size + 1);
+    char *copy = hf_pages_map(ROOM, false);
     if (copy == NULL) {
+        refuse(1, "no memory to read it");
+    } else if (size > HF_CONFIG_FILE_MAX) {
         refuse(1, "larger than %d bytes; is this a configuration file?", HF_CONFIG_FILE_MAX);
     } else if (is_text(text, size)) {
         memcpy(copy, text, size);
@@ -224,7 +227,7 @@ hf_exit hf_config_parse(hf_config *config, const char *name, const char *text, s
         blank_comments(copy);
         parse_text(copy);
     }
-    free(copy);
+    hf_pages_unmap(copy, ROOM);
     current = NULL;
     return state.failed ? problem->code : HF_EXIT_OK;
 }
@@ -246,19 +249,19 @@ hf_exit hf_config_parse_file(hf_config *config, const char *path, hf_problem *pr
         hf_problem_set(problem, code, "%s: not a file; --config wants a configuration file", path);
         goto done;
     }
-    text = malloc(HF_CONFIG_FILE_MAX + 1);
+    text = hf_pages_map(ROOM, false);
     if (text == NULL) {
         code = hf_problem_errno(problem, HF_EXIT_SYSTEM, ENOMEM, "%s", path);
         goto done;
     }
-    while (more > 0 && used <= HF_CONFIG_FILE_MAX) {
-        more = read(fd, text + used, HF_CONFIG_FILE_MAX + 1 - used);
+    while (more > 0 && used < ROOM) {
+        more = read(fd, text + used, ROOM - used);
         used += more > 0 ? (size_t)more : 0;
     }
     code = more < 0 ? hf_problem_errno(problem, code, errno, "%s: cannot read it", path)
                     : hf_config_parse(config, path, text, used, problem);
 done:
-    free(text);
+    hf_pages_unmap(text, ROOM);
     if (fd >= 0) {
         (void)close(fd);
     }

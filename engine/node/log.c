@@ -271,6 +271,8 @@ void hf_oplog_write(hf_oplog *log, hf_oplog_level level, const char *message,
     if (level < log->level) {
         return;
     }
+    /* A core that fails must have its last line out before the process ends; no message can. */
+    /* tidy: pthread_mutex_lock never taken on the path of a request */
     HF_ASSERT(pthread_mutex_lock(&log->lock) == 0);
     if (admit(log, level, message, &repeated)) {
         size_t size = hf_oplog_format(log, level, message, fields, log->wall_ns(), repeated, text);

@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 /* Standard output has what was asked for and nothing else. */
-static hf_exit print_text(const char *text, size_t size)
+static int print_text(const char *text, size_t size)
 {
     bool good = fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
-    return good ? HF_EXIT_OK : HF_EXIT_IO;
+    return good ? (int)HF_EXIT_OK : (int)HF_EXIT_IO;
 }
 
-static hf_exit print_version(void)
+static int print_version(void)
 {
     static const char version[] = "holdfastd " HF_VERSION "\n";
     return print_text(version, sizeof version - 1);
@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     if (hf_config_read(&config, argc, argv, &problem) != HF_EXIT_OK) {
         /* Before the format of the log is known: as any program would say it. */
         (void)fprintf(stderr, "holdfastd: %s\n", problem.text);
-        return problem.code;
+        return (int)problem.code;
     }
     hf_config_resolve(&config, hf_cpu_count(), hf_machine_memory());
     switch (config.action) {
@@ -44,5 +44,5 @@ int main(int argc, char **argv)
     }
     hf_oplog_open(&log, STDERR_FILENO, config.log_format == HF_LOG_FORMAT_JSON,
                   (hf_oplog_level)config.log_level);
-    return hf_node_run(&config, &log);
+    return (int)hf_node_run(&config, &log);
 }

@@ -40,7 +40,7 @@ typedef struct hf_core {
     hf_node *node;
     pthread_t thread;
     uint16_t index;
-    bool told_stop, told_ready, told_stopped; /* the core's own */
+    bool told_stop, told_ready, told_stopped, told_asked; /* the core's own */
     hf_shard *shard;
     hf_problem problem; /* code HF_EXIT_OK: none */
     hf_shard_stats booted;
@@ -75,7 +75,7 @@ struct hf_node {
     hf_core cores[CORES_MAX];
     _Alignas(64) _Atomic bool stop;
     _Atomic bool open_failed;
-    _Atomic uint32_t ready, stopped, ended;
+    _Atomic uint32_t ready, asked, stopped, ended; /* cores that said so; asked: to stop the node */
 };
 
 static hf_node the; /* there is one in a process; zeroed, 64-byte aligned */
@@ -107,6 +107,10 @@ static uint64_t on_turn(void *context)
         me->told_ready = true;
         hf_shard_stats_get(shard, &me->booted);
         tell_main(me->node, &me->node->ready);
+    }
+    if (!me->told_asked && hf_shard_stop_requested(shard)) {
+        me->told_asked = true;
+        tell_main(me->node, &me->node->asked);
     }
     if (!me->told_stopped && hf_shard_stopped(shard)) {
         me->told_stopped = true;
@@ -310,7 +314,7 @@ static hf_exit open_signals(hf_node *node)
         return hf_problem_errno(&node->problem, HF_EXIT_SYSTEM, errno, "cannot wait for signals");
     }
     HF_ASSERT(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
-    HF_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    HF_ASSERT(sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL) == 0);
     return HF_EXIT_OK;
 }
 
@@ -417,7 +421,7 @@ static void die_of(int number)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, number);
-    (void)signal(number, SIG_DFL);
+    (void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     (void)raise(number);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     _exit(128 + number);
@@ -493,13 +497,13 @@ static void wait_for_end(hf_node *node)
             node->phase = SERVING;
             say_ready(node);
         }
-        uint32_t stopped = atomic_load_explicit(&node->stopped, memory_order_acquire);
-        if (atomic_load_explicit(&node->ended, memory_order_acquire) != 0 ||
-            stopped == node->core_count) {
-            return;
+        if (atomic_load_explicit(&node->asked, memory_order_acquire) != 0 &&
+            node->phase != DRAINING) {
+            begin_drain(node, "SHUTDOWN");
         }
-        if (stopped != 0 && node->phase != DRAINING) {
-            begin_drain(node, "a command");
+        if (atomic_load_explicit(&node->ended, memory_order_acquire) != 0 ||
+            atomic_load_explicit(&node->stopped, memory_order_acquire) == node->core_count) {
+            return;
         }
         if (node->phase == DRAINING && now > node->drain_until_ns) {
             (void)hf_problem_set(&node->problem, HF_EXIT_INTERNAL,

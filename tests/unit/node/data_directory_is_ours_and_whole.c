@@ -104,8 +104,7 @@ static void nonsense_with_a_right_sum(void **unused)
         "holdfast 1\nnode 0123456789abcdef\nshards 0\ncreated x\n",
         "holdfast 1\nnode 0123456789abcdef\nshards 65\ncreated x\n",
         "holdfast 1\nnode 0123456789abcdef\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated "
-        "2026-11-21T13:45:00Z-and-much-too-long\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated 2026-11-21T13:45:00Z-and-too-long\n",
         "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated x\nmore y\n",
         "",
     };
