@@ -1,0 +1,230 @@
+/* The node's side of a run: memory, boot, crashes, and whether it had cause to stop itself. */
+#include "tests/sim/run_impl.h"
+
+#include "engine/base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+enum { EXIT_DAMAGED = 65, EXIT_IO = 74, REGION_ALIGN = 1 << 16 };
+
+uint64_t hf_run__events(const hf_run_state *run)
+{
+    return hf_world_stats_get(run->world).events;
+}
+
+static uint64_t errors_injected(const hf_run_state *run)
+{
+    hf_world_stats s = hf_world_stats_get(run->world);
+    return s.read_error + s.write_error + s.sync_error + s.name_error;
+}
+
+static uint64_t damage_done(const hf_run_state *run)
+{
+    hf_world_stats s = hf_world_stats_get(run->world);
+    return s.rot + s.lost_write + s.misdirected_write;
+}
+
+void hf_run__boot(hf_run_state *run)
+{
+    HF_PRE(!run->up);
+    run->boots++;
+    run->errors_at_boot = errors_injected(run);
+    for (uint16_t i = 0; i < run->cores; i++) {
+        if (run->regions[i] == NULL) {
+            run->regions[i] = aligned_alloc(REGION_ALIGN, run->plan.shard_bytes);
+            HF_ASSERT(run->regions[i] != NULL);
+        }
+        if (run->config->junk != 0) {
+            memset(run->regions[i], run->config->junk, run->plan.shard_bytes);
+        }
+        run->shards[i] = hf_shard_open(hf_world_io(run->world, i), run->regions[i],
+                                       run->plan.shard_bytes, &run->plan.shard);
+        HF_ASSERT(run->shards[i] != NULL);
+    }
+    for (uint16_t i = 0; i < run->cores; i++) {
+        hf_world_boot(run->world, i, hf_shard_handler(), run->shards[i]);
+    }
+    run->up = true;
+    run->stopping = false;
+    run->boot_at = UINT64_MAX;
+}
+
+static void down(hf_run_state *run, uint64_t down_ns)
+{
+    run->up = false;
+    run->stopping = false;
+    run->boot_at = hf_world_now(run->world) + down_ns;
+}
+
+void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns)
+{
+    hf_run__stats(run);
+    if (kind == HF_WORLD_POWER) {
+        run->result->power_losses++;
+    } else {
+        run->result->kills++;
+    }
+    hf_world_crash(run->world, kind);
+    down(run, down_ns);
+}
+
+bool hf_run__ready(const hf_run_state *run)
+{
+    bool ready = run->up;
+    for (uint16_t i = 0; ready && i < run->cores; i++) {
+        ready = hf_shard_ready(run->shards[i]);
+    }
+    return ready;
+}
+
+/* Nobody waits for anything: nothing prepared, no lock waited for, no reply held back. */
+bool hf_run__at_rest(const hf_run_state *run, const char **why_not)
+{
+    *why_not = "the node is not ready";
+    if (!hf_run__ready(run)) {
+        return false;
+    }
+    for (uint16_t i = 0; i < run->cores; i++) {
+        hf_shard_stats s;
+        hf_shard_stats_get(run->shards[i], &s);
+        if (s.prepared != 0 || s.waiting != 0 || s.held != 0) {
+            *why_not = s.prepared != 0  ? "a transaction stays prepared"
+                       : s.waiting != 0 ? "a request waits for a lock"
+                                        : "a reply is held back";
+            return false;
+        }
+    }
+    *why_not = "";
+    return true;
+}
+
+void hf_run__stats(hf_run_state *run)
+{
+    for (uint16_t i = 0; run->up && i < run->cores; i++) {
+        hf_shard_stats s;
+        hf_shard_stats_get(run->shards[i], &s);
+        run->result->checkpoints += s.checkpoints;
+        run->result->recovered += s.recovered_records;
+        run->result->conflicts += s.conflicts;
+        run->result->two_phase += s.two_phase;
+    }
+}
+
+void hf_run__check_shards(hf_run_state *run)
+{
+    for (uint16_t i = 0; run->up && i < run->cores; i++) {
+        hf_shard_check(run->shards[i]);
+    }
+    run->checked_at_event = hf_run__events(run);
+}
+
+/* ---- When the node stops itself ---- */
+
+void hf_run__fatal(hf_run_state *run)
+{
+    const hf_world_fatal *fatal = hf_world_fatal_get(run->world);
+    bool io = errors_injected(run) > run->errors_at_boot || run->disk_full;
+    run->result->kills++;
+    if (fatal->code == EXIT_DAMAGED && damage_done(run) != 0) {
+        run->result->refused = 1; /* as it must: a single copy that is damaged */
+        run->up = false;
+        run->boot_at = UINT64_MAX;
+        run->phase = HF_PHASE_OVER;
+        return;
+    }
+    if (fatal->code != EXIT_IO || !io) {
+        hf_run_fail(run, HF_RUN_CRASHED, "the node stopped itself without cause, code %d: %s",
+                    fatal->code, fatal->message);
+        run->phase = HF_PHASE_OVER;
+        return;
+    }
+    down(run, run->plan.down_ns);
+}
+
+/* ---- Chaos ---- */
+
+static void next_crash(hf_run_state *run)
+{
+    uint64_t wait = hf_world_prng_chance(&run->chaos, run->plan.again_ppm)
+                        ? 1 + hf_world_prng_below(&run->chaos, 3000)
+                        : 1 + hf_world_prng_expo(&run->chaos, run->plan.crash_events);
+    run->crash_at_event = hf_run__events(run) + wait;
+}
+
+static void clean_stop(hf_run_state *run)
+{
+    run->stopping = true;
+    run->result->stops++;
+    for (uint16_t i = 0; i < run->cores; i++) {
+        hf_shard_stop(run->shards[i]);
+    }
+}
+
+static void end_stop(hf_run_state *run)
+{
+    for (uint16_t i = 0; i < run->cores; i++) {
+        if (!hf_shard_stopped(run->shards[i])) {
+            return;
+        }
+    }
+    hf_run__crash(run, HF_WORLD_POWER, run->plan.down_ns); /* it has nothing to lose any more */
+}
+
+static void chaos_disk(hf_run_state *run)
+{
+    uint64_t now = hf_world_now(run->world);
+    hf_disk *disk = hf_world_disk(run->world);
+    if (run->plan.space_ns == 0) {
+        return;
+    }
+    if (run->disk_full) {
+        if (now >= run->space_end) {
+            hf_disk_limit(disk, run->plan.disk_bytes);
+            run->disk_full = false;
+            run->space_at = now + 1 + hf_world_prng_expo(&run->chaos, run->plan.space_ns);
+        }
+    } else if (now >= run->space_at) {
+        uint64_t room = hf_world_prng_below(&run->chaos, 3 << 20);
+        hf_disk_limit(disk, hf_disk_used(disk) + room);
+        run->disk_full = true;
+        run->space_end = now + 1 + hf_world_prng_expo(&run->chaos, run->plan.space_least_ns);
+    }
+}
+
+void hf_run__chaos(hf_run_state *run)
+{
+    chaos_disk(run);
+    if (run->stopping) {
+        end_stop(run);
+    }
+    if (run->plan.crash_events == 0 || hf_run__events(run) < run->crash_at_event) {
+        return;
+    }
+    if (!run->up) {
+        return; /* it waits until there is something to crash */
+    }
+    if (!run->stopping && hf_run__ready(run) &&
+        hf_world_prng_chance(&run->chaos, run->plan.stop_ppm)) {
+        clean_stop(run);
+    } else {
+        bool power = hf_world_prng_chance(&run->chaos, run->plan.power_ppm);
+        uint64_t time = 1 + hf_world_prng_expo(&run->chaos, run->plan.down_ns);
+        hf_run__crash(run, power ? HF_WORLD_POWER : HF_WORLD_KILL, time);
+    }
+    next_crash(run);
+}
+
+void hf_run__node_close(hf_run_state *run)
+{
+    hf_run__stats(run);
+    if (run->up) {
+        hf_world_crash(run->world, HF_WORLD_KILL);
+    }
+    run->up = false;
+    for (uint16_t i = 0; i < HF_RUN_CORES_MAX; i++) {
+        free(run->regions[i]);
+    }
+}

@@ -1,0 +1,194 @@
+/* What a run is like, drawn from its seed: each decision from a stream of its own, so that leaving
+ * one out (run.h, `without`) does not change the others. */
+#include "tests/sim/run_impl.h"
+
+#include <string.h>
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+#define S UINT64_C(1000000000)
+
+const char *hf_run_fault_name(uint32_t fault)
+{
+    static const char *const names[] = {
+#define X(name, text, what) text,
+        HF_RUN_FAULTS(X)
+#undef X
+    };
+    return names[fault];
+}
+
+const char *hf_run_fault_text(uint32_t fault)
+{
+    static const char *const texts[] = {
+#define X(name, text, what) what,
+        HF_RUN_FAULTS(X)
+#undef X
+    };
+    return texts[fault];
+}
+
+static hf_world_prng stream(const hf_run_state *run, uint64_t number)
+{
+    hf_world_prng prng;
+    hf_world_prng_seed(&prng, run->config->seed, 0x9a70000u + number);
+    return prng;
+}
+
+/* ---- Faults of the world ---- */
+
+static bool wants(const hf_run_state *run, uint32_t bit)
+{
+    return (run->config->without & bit) == 0;
+}
+
+static void quieten(hf_run_state *run, const hf_world_faults *none)
+{
+    hf_world_faults *f = &run->plan.faults;
+    if (!wants(run, HF_RUN_FAULT_BIT(PAUSE))) {
+        f->turn_ns_min = none->turn_ns_min;
+        f->turn_ns_max = none->turn_ns_max;
+        f->timer_late_ns_max = 0;
+        f->pause = none->pause;
+        f->pause_ns_max = 0;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(MESSAGE))) {
+        f->message_ns_max = none->message_ns_max;
+        f->message_long = none->message_long;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(DISK))) {
+        f->disk_read_ns_mean = none->disk_read_ns_mean;
+        f->disk_write_ns_mean = none->disk_write_ns_mean;
+        f->disk_tail = none->disk_tail;
+        f->disk_slow = none->disk_slow;
+        f->disk_in_order = true;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(CLOCK))) {
+        f->clock_step = none->clock_step;
+        f->clock_drift_ppm_max = 0;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(NET))) {
+        f->conn_ns_max = none->conn_ns_max;
+        f->conn_tiny_ppm = f->conn_slow_ppm = 0;
+        f->conn_abort = none->conn_abort;
+        f->conn_vanish = none->conn_vanish;
+    }
+}
+
+static void draw_faults(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_faults none = hf_world_faults_none();
+    hf_world_prng prng = stream(run, 1);
+    plan->faults = hf_world_faults_default(run->config->seed);
+    bool damage = hf_world_prng_chance(&prng, 120000);
+    bool error = hf_world_prng_chance(&prng, 120000);
+    if (damage && wants(run, HF_RUN_FAULT_BIT(DAMAGE))) {
+        hf_world_faults_add_damage(&plan->faults, run->config->seed);
+        plan->faults.damage_only = "core-";
+        plan->kinds |= HF_RUN_FAULT_BIT(DAMAGE);
+    }
+    if (error && wants(run, HF_RUN_FAULT_BIT(ERROR))) {
+        hf_world_faults_add_errors(&plan->faults, run->config->seed);
+        plan->kinds |= HF_RUN_FAULT_BIT(ERROR);
+    }
+    quieten(run, &none);
+}
+
+/* ---- Crashes, full disks, clients ---- */
+
+static uint64_t safety_events(const hf_run_state *run)
+{
+    return run->config->events != 0 ? run->config->events : 400000;
+}
+
+static void draw_chaos(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 2);
+    bool crashes = hf_world_prng_chance(&prng, 850000);
+    uint64_t often = hf_world_prng_between(&prng, 1, 8);
+    plan->power_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 1000000);
+    plan->stop_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 200000);
+    plan->again_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 400000);
+    plan->down_ns = hf_world_prng_between(&prng, 1 * MS, 200 * MS);
+    if (crashes && wants(run, HF_RUN_FAULT_BIT(CRASH))) {
+        plan->crash_events = safety_events(run) / often;
+        plan->kinds |= HF_RUN_FAULT_BIT(CRASH);
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(POWER))) {
+        plan->power_ppm = 0;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(STOP))) {
+        plan->stop_ppm = 0;
+    }
+    prng = stream(run, 3);
+    bool space = run->scenario->small || hf_world_prng_chance(&prng, 150000);
+    uint64_t every = hf_world_prng_between(&prng, 20 * MS, 500 * MS);
+    plan->space_least_ns = hf_world_prng_between(&prng, 1 * MS, 300 * MS);
+    if (space && wants(run, HF_RUN_FAULT_BIT(SPACE))) {
+        plan->space_ns = every;
+        plan->kinds |= HF_RUN_FAULT_BIT(SPACE);
+    }
+}
+
+static void draw_clients(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 4);
+    static const uint64_t thinks[] = { 0, 0, 100 * US, 2 * MS };
+    uint32_t count = 2 + (uint32_t)hf_world_prng_below(&prng, 15);
+    run->actor_count = run->config->clients != 0 ? run->config->clients : count;
+    plan->think_ns = thinks[hf_world_prng_below(&prng, 4)];
+    plan->habits.desert_ns = 2 * MS;
+    plan->habits.patience_ns = 20 * S;
+    bool leave = hf_world_prng_chance(&prng, 500000);
+    uint32_t ppm = (uint32_t)hf_world_prng_between(&prng, 1000, 20000);
+    if (leave && wants(run, HF_RUN_FAULT_BIT(CLIENT))) {
+        plan->habits.desert_ppm = ppm;
+        plan->kinds |= HF_RUN_FAULT_BIT(CLIENT);
+    }
+}
+
+/* ---- The node ---- */
+
+static void draw_node(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 5);
+    uint16_t cores = (uint16_t)(1 + hf_world_prng_below(&prng, HF_RUN_CORES_MAX));
+    run->cores = run->config->cores != 0 ? run->config->cores : cores;
+    static const uint32_t aligns[] = { 512, 4096 };
+    plan->file_align = aligns[hf_world_prng_below(&prng, 2)];
+    hf_shard_config *c = &plan->shard;
+    *c = hf_shard_defaults();
+    c->node_id = 1 + hf_world_prng_below(&prng, 1u << 30);
+    c->log_segment_bytes = (1 + hf_world_prng_below(&prng, 4)) << 20;
+    c->log_staging_bytes = (2 + hf_world_prng_below(&prng, 3)) << 20;
+    c->log_batch_bytes = (uint64_t)(64 + hf_world_prng_below(&prng, 193)) << 10;
+    c->log_flushes = 1 + (uint32_t)hf_world_prng_below(&prng, 2);
+    c->retention_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);
+    c->lock_wait_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);
+    c->push_ns = hf_world_prng_between(&prng, 100 * US, 10 * MS);
+    c->idle_txn_ns = hf_world_prng_between(&prng, 200 * MS, 5 * S);
+    c->recovery_ns = 1;
+    c->connections_max = 128;
+    c->pipeline_max = (uint32_t)(4u << hf_world_prng_below(&prng, 7));
+    c->initial_splits = "1,2,3,4,5,6,7";
+    uint64_t more = hf_world_prng_between(&prng, 16, 48);
+    uint64_t least = hf_shard_least_bytes(c);
+    plan->shard_bytes = (least + ((run->scenario->small ? 4 : more) << 20) + 0xffff) & ~UINT64_C(0xffff);
+}
+
+void hf_run__plan(hf_run_state *run)
+{
+    hf_world_prng prng = stream(run, 0);
+    uint32_t at = (uint32_t)hf_world_prng_below(&prng, hf_scenario_count);
+    run->scenario = run->config->scenario != NULL ? hf_scenario_find(run->config->scenario)
+                                                  : &hf_scenarios[at];
+    run->chaos = stream(run, 6);
+    draw_faults(run);
+    draw_chaos(run);
+    draw_clients(run);
+    draw_node(run);
+}
