@@ -97,7 +97,10 @@ static bool known(const hf_config_option *option, bool in_file)
 
 static char as_dash(char c)
 {
-    return c == '_' ? '-' : c;
+    if (c == '_') {
+        c = '-';
+    }
+    return c;
 }
 
 const hf_config_option *hf_config__find(const char *name, size_t size, bool in_file)

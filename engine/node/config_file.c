@@ -183,7 +183,9 @@ static void spell_options(cfg_opt_t *opts, char (*names)[SPELLING_SIZE])
             char *name = names[used];
             HF_ASSERT(snprintf(name, SPELLING_SIZE, "%s", all[i].name) < SPELLING_SIZE);
             for (char *c = name; *c != '\0'; c++) {
-                *c = *c == '-' ? dash : *c;
+                if (*c == '-') {
+                    *c = dash;
+                }
             }
             opts[used++] = (cfg_opt_t)CFG_STR_CB(name, NULL, CFGF_NODEFAULT, on_value);
             if (dash == '_' || strchr(all[i].name, '-') == NULL) {

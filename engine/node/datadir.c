@@ -186,17 +186,21 @@ static hf_exit open_directory(hf_datadir *dir, hf_problem *problem)
     return HF_EXIT_OK;
 }
 
+/* Reads "pid 4711\nstarted 2026-11-21T13:45:00Z\n"; it may be half written. */
 static hf_exit tell_holder(const hf_datadir *dir, hf_problem *problem)
 {
-    char text[64] = "";
-    char since[32] = "";
-    unsigned long pid = 0;
-    (void)read_all(dir->lock_fd, text, sizeof text - 1);
-    if (sscanf(text, "pid %lu\nstarted %31[0-9TZ:-]", &pid, since) == 2) {
+    char text[96];
+    uint64_t pid;
+    hf_bytes number;
+    hf_bytes since;
+    ssize_t size = read_all(dir->lock_fd, text, sizeof text);
+    hf_bytes rest = hf_bytes_of(text, size < 0 ? 0 : (size_t)size);
+    if (next_value(&rest, "pid", &number) && hf_text_u64(number, &pid) == HF_OK &&
+        next_value(&rest, "started", &since)) {
         return hf_problem_set(problem, HF_EXIT_LOCKED,
-                              "the data directory %s is in use by process %lu, since %s; stop that "
-                              "process first, or use another --data",
-                              dir->path, pid, since);
+                              "the data directory %s is in use by process %" PRIu64
+                              ", since %.*s; stop that process first, or use another --data",
+                              dir->path, pid, (int)since.size, (const char *)since.data);
     }
     return hf_problem_set(problem, HF_EXIT_LOCKED,
                           "the data directory %s is in use by another process; stop it first, or "

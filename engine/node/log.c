@@ -21,11 +21,14 @@ static const char journal_priority[] = { '7', '6', '4', '3', '2' };
 static bool is_journal(int fd)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device;
-    unsigned long long inode;
+    char ours[64];
     struct stat st;
-    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-           fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+    if (stream == NULL || fstat(fd, &st) != 0) {
+        return false;
+    }
+    (void)snprintf(ours, sizeof ours, "%" PRIu64 ":%" PRIu64, (uint64_t)st.st_dev,
+                   (uint64_t)st.st_ino);
+    return strcmp(stream, ours) == 0;
 }
 
 void hf_oplog_open(hf_oplog *log, int fd, bool json, hf_oplog_level level)

@@ -50,32 +50,32 @@ typedef struct hf_core {
 typedef enum hf_phase { BOOTING, SERVING, DRAINING } hf_phase;
 
 struct hf_node {
+    hf_core cores[CORES_MAX];
+    _Atomic bool stop; /* what follows is read by cores, written seldom */
+    _Atomic bool open_failed;
+    _Atomic uint32_t ready, asked, stopped, ended; /* cores that said so; asked: to stop the node */
+    uint16_t core_count;
+    uint16_t port, http_port;
+    bool pinned;
+    uint32_t spin_us;
+    int signal_fd, event_fd;
+    hf_phase phase;
     const hf_config *config;
     hf_oplog *log;
-    hf_problem problem;
-    hf_datadir dir;
-    hf_notify notify;
     hf_uring_node *uring;
     hf_io_ops ops; /* the reactor's, with our word on fatal */
     hf_io_handler handler;
     hf_shard_config shard;
-    uint16_t core_count;
-    uint16_t cpus[CORES_MAX];
-    bool pinned;
-    uint32_t spin_us;
-    uint64_t region_bytes;
-    uint16_t port, http_port;
-    int signal_fd, event_fd;
+    hf_datadir dir;
+    hf_notify notify;
+    hf_problem problem;
     pthread_barrier_t opened;
+    uint64_t region_bytes;
     uint64_t started_ns;
     uint64_t drain_until_ns;
     uint64_t patience_ns; /* signals before it are the first one once more: to a group, and to us */
     uint64_t watch_ns;    /* when to look at the turns again; UINT64_MAX: nobody asked */
-    hf_phase phase;
-    hf_core cores[CORES_MAX];
-    _Alignas(64) _Atomic bool stop;
-    _Atomic bool open_failed;
-    _Atomic uint32_t ready, asked, stopped, ended; /* cores that said so; asked: to stop the node */
+    uint16_t cpus[CORES_MAX];
 };
 
 static hf_node the; /* there is one in a process; zeroed, 64-byte aligned */
