@@ -2,8 +2,11 @@
 #ifndef HF_SHARD_GATEWAY_IMPL_H
 #define HF_SHARD_GATEWAY_IMPL_H
 #include "engine/shard/gateway.h"
+#include "engine/shard/recipe.h"
 #include "engine/shard/session.h"
 #include "engine/shard/view.h"
+
+#define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
 enum { NO_SHARD = 0xffff, ALL_SHARDS = 0xfffe, NO_OP = UINT32_MAX };
 
@@ -16,27 +19,6 @@ typedef enum hf_stage {
     HF_STAGE_PREPARE,
     HF_STAGE_RECORD, /* writing an id's refusal */
 } hf_stage;
-
-typedef enum hf_merge {
-    HF_MERGE_ONE,
-    HF_MERGE_ARRAY, /* pieces become elements */
-    HF_MERGE_SUM,
-    HF_MERGE_OK,
-    HF_MERGE_CONCAT, /* arrays become one */
-    HF_MERGE_ANY,    /* the first that is not nil */
-} hf_merge;
-
-/* How the reply of one command is put together. */
-typedef struct hf_recipe {
-    uint32_t first, count; /* pieces */
-    uint64_t limit;        /* CONCAT: elements at most */
-    uint8_t merge;
-} hf_recipe;
-
-typedef struct hf_piece {
-    uint32_t offset, size; /* in op->replies */
-    bool there;
-} hf_piece;
 
 struct hf_op {
     hf_alarm alarm; /* first: idle interactive transactions */
@@ -75,8 +57,27 @@ void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);
 void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out);
 void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg);
 
-void hf_gateway__start_at(hf_shard *shard, hf_op *op, uint64_t read_ts);
-void hf_gateway__start_stamps(hf_shard *shard, hf_op *op);
+void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply);
+bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t flags,
+                      uint16_t anchor);
+void hf_gateway__prepare(hf_shard *shard, hf_op *op);
+uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition);
+hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op);
+hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed);
+void hf_gateway__store(hf_op *op, uint16_t from, hf_bytes body);
+
+/* plan.c */
+/* False: the command needs keys of several shards at once. */
+bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c);
+void hf_plan__general(hf_op *op, const hf_request *request);
+void hf_plan__conditions(hf_op *op, const hf_request *request);
+
+/* collect.c: reads over shards */
+void hf_collect__start(hf_shard *shard, hf_op *op);
+void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts);
+void hf_collect__stamp(hf_shard *shard, hf_op *op);
+void hf_collect__read(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body);
+void hf_collect__stamps(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body);
 
 /* general.c: operations that lock and fetch first */
 void hf_general__start(hf_shard *shard, hf_op *op);

@@ -386,6 +386,11 @@ static void put_written(hf_op *op, uint16_t to, hf_msg_txn *fixed, hf_buf *body)
     hf_reader r = hf_reader_of(hf_buf_view(&op->locks));
     held_lock lock;
     hf_buf_reset(body);
+    if ((fixed->flags & HF_TXN_STUB) != 0) {
+        hf_recipe_encode_reply(op->interactive ? HF_LIT("+OK\r\n") : hf_buf_view(&op->replies),
+                               body);
+        fixed->recipe_size = body->size;
+    }
     while (next_lock(&r, &lock)) {
         if (lock.shard == to) {
             hf_txn_put_fence(body, lock.mode, false, lock.key, hf_bytes_of(NULL, 0));

@@ -82,8 +82,9 @@ typedef struct hf_msg_txn {
     uint16_t condition_count;
     uint16_t lock_count; /* WRITTEN: fences */
     uint8_t proto;
-    uint8_t pad[5];
-    /* conditions, commands, fences, then with WRITTEN the mutations up to the end:
+    uint8_t pad;
+    uint32_t recipe_size; /* with STUB, over several shards: how the reply is put together */
+    /* recipe, conditions, commands, fences, then with WRITTEN the mutations up to the end:
      *   condition: u8 kind | u8 compare | u64 stamp | key | operand
      *   command:   u32 piece | u16 command id | u32 argc | argc x bytes
      *   fence:     u8 mode | u8 is_range | start | end */

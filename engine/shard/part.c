@@ -3,11 +3,12 @@
  * Records (all integers little-endian):
  *   PREPARE    attempt (u64 incarnation, u64 seq<<16|shard) | u64 pts | u64 age, u64 tie | u64
  * participants (anchor) | u16 anchor | u8 flags (1 has id, 2 stub) | u8 0 | 16 B id | u64 digest |
- *              u32 replies, bytes (only with an id) | u32 grants x (u64 min, u64 max) |
- *              u32 fences x (u8 mode, u8 range, start, end) | effects to the end
+ *              u32 replies, bytes (only with an id) | u32 recipe, bytes (at the id's home) | u32
+ * grants x (u64 min, u64 max) | u32 fences x (u8 mode, u8 range, start, end) | effects to the end
  *   FINALIZE   attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any
  *   TOMBSTONE  attempt | u64 participants 0 | u16 anchor: never prepared here, for good
  */
+#include "engine/shard/recipe.h"
 #include "engine/shard/request.h"
 
 enum { FLAG_HAS_ID = 1, FLAG_STUB = 2, RESERVE_PER_PART = 1024 };
@@ -79,6 +80,7 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
         return NULL;
     }
     hf_participant_begin(&part->p, attempt, shard->self);
+    hf_buf_open(&part->collected, shard->heap);
     part->locks.age = age;
     part->lsn_before = hf_log_appended(shard->log);
     part->since_ns = shard->io->now_ns;
@@ -96,6 +98,8 @@ static void forget(hf_shard *shard, hf_part *part)
     (void)hf_map_drop(&shard->parts, id_of(part->p.attempt));
     hf_heap_give(shard->heap, part->effects);
     hf_heap_give(shard->heap, part->replies);
+    hf_heap_give(shard->heap, part->recipe);
+    hf_buf_close(&part->collected);
     hf_heap_give(shard->heap, part);
 }
 
@@ -257,11 +261,11 @@ static void post_decision(hf_shard *shard, uint16_t to, uint16_t kind, const hf_
 }
 
 static void post_each(hf_shard *shard, hf_shard_set set, uint16_t kind, const hf_part *part,
-                      uint64_t ts)
+                      uint64_t ts, hf_bytes body)
 {
     for (uint16_t to = 0; set != 0; to++, set >>= 1) {
         if ((set & 1) != 0) {
-            post_decision(shard, to, kind, part, ts, hf_bytes_of(NULL, 0));
+            post_decision(shard, to, kind, part, ts, body);
         }
     }
 }
@@ -343,11 +347,22 @@ static void send_out(hf_shard *shard, hf_part *part, const hf_participant_update
     if (u->tell_prepared || u->tell_refused) {
         tell_coordinator(shard, part, u->tell_prepared);
     }
+    hf_bytes none = hf_bytes_of(NULL, 0);
     uint64_t answer_ts =
         part->p.state == HF_PARTICIPANT_COMMITTED ? part->p.commit_ts : part->p.pts;
-    post_each(shard, u->tell_query, HF_MSG_ANSWER, part, answer_ts);
-    post_each(shard, u->ask, HF_MSG_QUERY, part, 0);
-    post_each(shard, u->finalize, HF_MSG_FINALIZE, part, part->p.commit_ts);
+    post_each(shard, u->tell_query, HF_MSG_ANSWER, part, answer_ts,
+              part->has_id ? hf_bytes_of(part->replies, part->replies_size) : none);
+    post_each(shard, u->ask, HF_MSG_QUERY, part, 0, none);
+    post_each(shard, u->finalize, HF_MSG_FINALIZE, part, part->p.commit_ts, none);
+}
+
+/* A commit that recovery found: what the client was told, or would have been. */
+static hf_bytes recovered_reply(hf_shard *shard, hf_part *part)
+{
+    hf_buf_raw(&part->collected, part->replies, part->replies_size);
+    hf_recipe_recover(hf_bytes_of(part->recipe, part->recipe_size), hf_buf_view(&part->collected),
+                      &shard->scratch, &shard->replies);
+    return shard->replies.failed ? HF_LIT("+OK\r\n") : hf_buf_view(&shard->replies);
 }
 
 static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
@@ -362,6 +377,9 @@ static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event e
         hf_item *item = part->item;
         hf_owner__drop_item(shard, item);
     }
+    if (update.apply && part->stub && result.size == 0) {
+        result = recovered_reply(shard, part);
+    }
     uint64_t lsn = carry_out(shard, part, &update, was, result);
     send_out(shard, part, &update);
     return lsn;
@@ -370,7 +388,7 @@ static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event e
 void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
                    uint64_t ts)
 {
-    (void)step_with(shard, part, event, from, ts, HF_LIT("+OK\r\n"));
+    (void)step_with(shard, part, event, from, ts, hf_bytes_of(NULL, 0));
 }
 
 /* ---- Prepare ---- */
@@ -406,6 +424,7 @@ static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg
     hf_buf_u64(out, part->digest);
     hf_buf_bytes(out, part->has_id ? hf_bytes_of(part->replies, part->replies_size)
                                    : hf_bytes_of(NULL, 0));
+    hf_buf_bytes(out, hf_bytes_of(part->recipe, part->recipe_size));
 }
 
 hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
@@ -418,6 +437,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     memcpy(part->id, msg->id, sizeof part->id);
     if (!copy(shard, effects, &part->effects, &part->effects_size) ||
         !copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
+        !copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size) ||
         !escrow_add(shard, part, grants)) {
         return HF_E_NOMEM;
     }
@@ -546,6 +566,11 @@ void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg)
     hf_participant_event event = msg->state == HF_PARTICIPANT_COMMITTED  ? HF_EVENT_IS_COMMITTED
                                  : msg->state == HF_PARTICIPANT_PREPARED ? HF_EVENT_IS_PREPARED
                                                                          : HF_EVENT_IS_POISONED;
+    if (part->stub && part->p.recovering && event != HF_EVENT_IS_POISONED &&
+        (part->p.answered & hf_shard_bit(msg->head.from)) == 0) {
+        hf_bytes body = hf_msg_body(&msg->head, sizeof *msg);
+        hf_buf_raw(&part->collected, body.data, body.size);
+    }
     hf_part__step(shard, part, event, msg->head.from, msg->ts);
 }
 
@@ -640,6 +665,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     hf_read_raw(&r, part->id, sizeof part->id);
     part->digest = hf_read_u64(&r);
     hf_bytes replies = hf_read_bytes(&r);
+    hf_bytes recipe = hf_read_bytes(&r);
     uint32_t grant_count = hf_read_u32(&r);
     hf_bytes grants = hf_read_lent(&r, grant_count <= r.end - r.at ? grant_count * 16 : UINT32_MAX);
     if (r.bad || !replay_locks(shard, part, &r)) {
@@ -647,6 +673,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     }
     if (!copy(shard, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects, &part->effects_size) ||
         !copy(shard, replies, &part->replies, &part->replies_size) ||
+        !copy(shard, recipe, &part->recipe, &part->recipe_size) ||
         !escrow_add(shard, part, grants)) {
         return HF_E_NOMEM;
     }

@@ -7,6 +7,12 @@ void hf_txn_reader_open(hf_txn_reader *reader, const hf_msg_txn *msg, hf_buf *ar
                                .conditions = msg->condition_count,
                                .commands = msg->command_count,
                                .fences = msg->lock_count };
+    (void)hf_read_lent(&reader->in, msg->recipe_size);
+}
+
+hf_bytes hf_txn_recipe(const hf_msg_txn *msg)
+{
+    return hf_bytes_of((const uint8_t *)msg + sizeof *msg, msg->recipe_size);
 }
 
 bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition)

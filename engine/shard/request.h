@@ -37,6 +37,7 @@ void hf_txn_reader_open(hf_txn_reader *reader, const hf_msg_txn *msg, hf_buf *ar
 bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition);
 bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command);
 bool hf_txn_next_fence(hf_txn_reader *reader, hf_txn_fence *fence);
+hf_bytes hf_txn_recipe(const hf_msg_txn *msg);
 /* The effects at the end of a WRITTEN message. */
 hf_bytes hf_txn_mutations(const hf_msg_txn *msg, hf_buf *args);
 

@@ -65,6 +65,9 @@ struct hf_part {
     uint32_t effects_size;
     uint8_t *replies; /* body of the answer to the coordinator */
     uint32_t replies_size;
+    uint8_t *recipe;      /* at the id's home: how the client's reply is put together */
+    uint32_t recipe_size;
+    hf_buf collected;     /* at the anchor, during recovery: the others' replies */
     uint64_t lsn_before; /* the log is needed from here as long as this part is */
     uint64_t since_ns;
     uint64_t digest;
@@ -138,6 +141,7 @@ struct hf_shard {
     uint16_t self, count;
     hf_boot boot;
     bool stopping;
+    bool expire_off; /* DEBUG SET-ACTIVE-EXPIRE 0 */
     bool stopped;
     char dir[24];
 

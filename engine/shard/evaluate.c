@@ -1,0 +1,404 @@
+/* Running a transaction on memory, and its ends: commit alone, or prepare; and the ids of clients.
+ *
+ * A COMMIT record: u64 timestamp, then the effects (mutations). Its reply is held until the record
+ * is durable; the next transaction may build on it at once, because everything that depends on it
+ * lies behind it in the log.
+ */
+#include "engine/shard/owner_impl.h"
+
+/* ---- Evaluation: the result lies in shard->mutations/workspace and shard->replies ---- */
+
+static bool conditions_hold(hf_shard *shard, hf_txn_reader *reader, evaluation *e)
+{
+    hf_txn_condition c;
+    bool hold = true;
+    while (hf_txn_next_condition(reader, &c)) {
+        if (!hold) {
+            continue; /* the reader must come to the commands */
+        }
+        if (c.kind == HF_CONDITION_WATCH) {
+            hold = hf_view__stamp(shard, c.key, e->view.ts) == c.stamp;
+        } else {
+            hold = hf_compare_holds(&e->view, c.key, c.compare, c.operand);
+        }
+    }
+    return hold;
+}
+
+/* Where the effects are gathered: a transaction of one command needs no workspace. */
+static hf_buf *effects_of(hf_shard *shard)
+{
+    return shard->view_many ? &shard->workspace.mutations : &shard->mutations;
+}
+
+/* Remembers the bounds under which an addition was granted. */
+static void note_grant(hf_shard *shard, const hf_txn_command *c, evaluation *e)
+{
+    hf_add add;
+    if (hf_add_parse(c->args, c->argc, &add, NULL)) {
+        hf_buf_u64(&shard->grants, (uint64_t)add.min);
+        hf_buf_u64(&shard->grants, (uint64_t)add.max);
+        e->grant_count++;
+    }
+}
+
+static void command_error(hf_shard *shard, uint32_t reply_from, const char *text)
+{
+    shard->replies.size = reply_from;
+    hf_resp_error(&shard->replies, text);
+}
+
+/* Runs one command. False: the evaluation is over (ending or waits is set). */
+static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_command *c,
+                        evaluation *e)
+{
+    bool pieces = (msg->flags & HF_TXN_PIECES) != 0;
+    uint32_t head = shard->replies.size;
+    if (pieces) {
+        hf_buf_u32(&shard->replies, c->piece);
+        hf_buf_u32(&shard->replies, 0);
+    }
+    uint32_t from = shard->replies.size;
+    hf_buf *effects = effects_of(shard);
+    hf_workspace_mark mark = hf_workspace_mark_now(&shard->workspace);
+    uint32_t before = effects->size;
+    hf_call call = { .args = c->args, .argc = c->argc, .reply = &shard->replies };
+    e->view.mutations = effects;
+    e->view.draw = hf_prng_next(&shard->prng);
+    shard->stats.commands++;
+    hf_ran ran = c->command->run(&e->view, &call);
+    if (ran == HF_RAN_WAIT) {
+        e->waits = true;
+        (void)hf_internal_key_set(&e->key, c->args[c->command->key_first]);
+        return false;
+    }
+    if (ran == HF_RAN_OK && effects->failed) {
+        effects->size = before;
+        effects->failed = false;
+        command_error(shard, from, "OOM command not allowed when used memory > 'maxmemory'.");
+    } else if (ran == HF_RAN_OK && shard->view_many && effects->size != before) {
+        hf_err err = hf_workspace_apply(&shard->workspace, hf_view__fetch, &e->view);
+        if (err != HF_OK) {
+            hf_workspace_rollback(&shard->workspace, mark);
+            command_error(shard, from,
+                          err == HF_E_TOOBIG ? "TOOBIG the record would be larger than 8 MiB"
+                                             : "OOM no memory for the transaction");
+        }
+    }
+    bool error = shard->replies.size > from && shard->replies.data[from] == '-';
+    if (ran == HF_RAN_ABORT || (error && (msg->flags & HF_TXN_ATOMIC) != 0)) {
+        e->ending = HF_ENDING_ABORTED;
+        uint32_t size = shard->replies.size - from;
+        memmove(shard->replies.data, shard->replies.data + from, size);
+        shard->replies.size = size;
+        return false;
+    }
+    if ((c->command->flags & HF_COMMAND_COMMUTE) != 0 && effects->size != before) {
+        note_grant(shard, c, e);
+    }
+    if (pieces && !shard->replies.failed) {
+        uint32_t size = shard->replies.size - from;
+        memcpy(shard->replies.data + head + 4, &size, sizeof size);
+    }
+    return true;
+}
+
+void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
+{
+    hf_buf_reset(&shard->mutations);
+    hf_buf_reset(&shard->replies);
+    hf_buf_reset(&shard->grants);
+    shard->view_many = msg->command_count > 1;
+    if (shard->view_many) {
+        hf_workspace_reset(&shard->workspace);
+    }
+    bool at = (msg->flags & HF_TXN_AT) != 0;
+    uint64_t ts = at ? msg->read_ts : hf_shard__now(shard);
+    hf_view__open(shard, &e->view, at ? msg->read_ts : HF_TS_MAX, ts, msg->proto);
+    hf_txn_reader reader;
+    hf_txn_reader_open(&reader, msg, &shard->args);
+    if (!conditions_hold(shard, &reader, e)) {
+        e->ending = HF_ENDING_CONDITION;
+        return;
+    }
+    hf_txn_command c;
+    while (hf_txn_next_command(&reader, &c)) {
+        if (!run_command(shard, msg, &c, e)) {
+            return;
+        }
+    }
+    if (shard->replies.failed) {
+        e->ending = HF_ENDING_BUSY;
+    }
+}
+
+/* ---- Ends of a transaction of this shard alone ---- */
+
+void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn)
+{
+    hf_reader reader = hf_reader_of(effects);
+    hf_mutation mutation;
+    while (hf_mutation_next(&reader, &mutation)) {
+        if (mutation.key.data[0] == HF_SPACE_SYSTEM) {
+            bool was =
+                hf_table_get(shard->table, mutation.key, HF_TS_MAX).value.kind != HF_KIND_NONE;
+            shard->system_keys += (uint64_t)(mutation.op != HF_MUTATION_DELETE) - (uint64_t)was;
+        }
+        hf_mutation_apply(shard->table, &mutation, ts, lsn, &shard->scratch);
+    }
+    HF_ASSERT(!reader.bad);
+}
+
+/* The outcome of a client's id, as a mutation of its stub. Value: u8 committed | u64 ts | u64
+ * digest | reply. */
+static void stub_put(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool committed,
+                     uint64_t ts, uint64_t digest, hf_bytes reply)
+{
+    uint8_t key[HF_STUB_KEY_SIZE];
+    hf_stub__key(id, key);
+    hf_buf_reset(&shard->head);
+    hf_buf_u8(&shard->head, committed);
+    hf_buf_u64(&shard->head, ts);
+    hf_buf_u64(&shard->head, digest);
+    hf_buf_raw(&shard->head, reply.data, reply.size);
+    hf_value value = { .kind = HF_KIND_STRING,
+                       .expire_ms = shard->io->wall_ns / 1000000 + shard->config.outcome_ms + 60000,
+                       .bytes = hf_buf_view(&shard->head) };
+    hf_mutation_put(out, hf_bytes_of(key, sizeof key), &value);
+}
+
+void hf_owner__stub(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool committed, uint64_t ts,
+                    uint64_t digest, hf_bytes reply)
+{
+    stub_put(shard, out, id, committed, ts, digest, reply);
+}
+
+/* Appends the effects and applies them. HF_E_*: nothing happened. */
+static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *lsn)
+{
+    uint8_t head[8];
+    memcpy(head, &ts, sizeof ts);
+    hf_bytes parts[] = { hf_bytes_of(head, sizeof head), effects };
+    hf_err err = hf_log_append(shard->log, HF_ENTRY_COMMIT, 0, 0, parts, 2, lsn);
+    if (err == HF_OK) {
+        hf_owner__apply(shard, effects, ts, *lsn);
+        shard->stats.one_phase++;
+    }
+    return err;
+}
+
+static void append_error(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_err err)
+{
+    hf_bytes text =
+        err == HF_E_TOOBIG ? HF_LIT("-TOOBIG the transaction is larger than the log takes\r\n")
+        : err == HF_E_NOSPACE
+            ? HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n")
+            : HF_LIT("-BUSY the log is full, try again\r\n");
+    hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0, text);
+}
+
+typedef struct stamping {
+    hf_shard *shard;
+    uint64_t ts;
+} stamping;
+
+static bool put_stamp(void *context, const want *w)
+{
+    stamping *s = context;
+    hf_bytes user = hf_bytes_of(w->key.data + 1, w->key.size - 1);
+    hf_buf_u64(&s->shard->replies, hf_view__stamp(s->shard, user, s->ts));
+    return true;
+}
+
+/* First round of a read over shards: after the replies, the stamps of all keys, as a piece of its
+ * own. */
+static void append_stamps(hf_shard *shard, const hf_msg_txn *msg, uint64_t ts)
+{
+    hf_buf_u32(&shard->replies, UINT32_MAX);
+    uint32_t at = shard->replies.size;
+    hf_buf_u32(&shard->replies, 0);
+    stamping s = { shard, ts };
+    (void)hf_owner__visit_wants(shard, msg, put_stamp, &s);
+    if (!shard->replies.failed) {
+        uint32_t size = shard->replies.size - at - 4;
+        memcpy(shard->replies.data + at, &size, sizeof size);
+    }
+}
+
+void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
+{
+    hf_buf *effects = effects_of(shard);
+    uint64_t lsn = shard->view_lsn;
+    uint64_t ts = e->view.ts;
+    if (e->ending != HF_ENDING_DONE) {
+        if ((msg->flags & HF_TXN_STUB) != 0 && e->ending != HF_ENDING_BUSY) {
+            hf_buf_reset(&shard->mutations);
+            hf_bytes reply = e->ending == HF_ENDING_CONDITION
+                                 ? HF_LIT("-CONDFAILED a condition does not hold\r\n")
+                                 : hf_buf_view(&shard->replies);
+            stub_put(shard, &shard->mutations, msg->id, false, ts, msg->digest, reply);
+            hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+            if (err != HF_OK) {
+                append_error(shard, msg, NULL, err);
+                return;
+            }
+        }
+        hf_owner__refuse(shard, msg, NULL, e->ending, lsn,
+                         e->ending == HF_ENDING_BUSY
+                             ? HF_LIT("-OOM the reply does not fit into memory\r\n")
+                             : hf_buf_view(&shard->replies));
+        return;
+    }
+    if ((msg->flags & HF_TXN_STUB) != 0) {
+        stub_put(shard, effects, msg->id, true, ts, msg->digest, hf_buf_view(&shard->replies));
+    }
+    if (effects->size != 0) {
+        hf_err err = effects->failed ? HF_E_FULL : commit(shard, hf_buf_view(effects), ts, &lsn);
+        if (err != HF_OK) {
+            append_error(shard, msg, NULL, err);
+            return;
+        }
+    }
+    if ((msg->flags & HF_TXN_STAMP) != 0) {
+        append_stamps(shard, msg, ts);
+        lsn = shard->view_lsn > lsn ? shard->view_lsn : lsn;
+    }
+    hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, lsn, hf_buf_view(&shard->replies));
+}
+
+/* ---- Prepare ---- */
+
+typedef struct fencing {
+    hf_buf *out;
+    hf_bytes effects;
+    uint32_t count;
+} fencing;
+
+/* Whether one of the first effects changes the key: replay then takes its lock anyway. */
+static bool changes(hf_bytes effects, hf_bytes key)
+{
+    enum { LOOK_AT = 32 };
+    hf_reader reader = hf_reader_of(effects);
+    hf_mutation m;
+    for (int i = 0; i < LOOK_AT && hf_mutation_next(&reader, &m); i++) {
+        if (hf_bytes_equal(m.key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fences are the keys and ranges that were read, or taken to be written and then not: the lock on
+ * them must be as durable as those on what was written. */
+static bool note_fence(void *context, const want *w)
+{
+    fencing *f = context;
+    if (w->is_range || !changes(f->effects, w->key)) {
+        hf_txn_put_fence(f->out, w->mode, w->is_range, w->key, w->end);
+        f->count++;
+    }
+    return true;
+}
+
+void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e)
+{
+    if (e->ending != HF_ENDING_DONE) {
+        hf_owner__refuse(shard, msg, part, e->ending, shard->view_lsn,
+                         e->ending == HF_ENDING_BUSY
+                             ? HF_LIT("-OOM the reply does not fit into memory\r\n")
+                             : hf_buf_view(&shard->replies));
+        return;
+    }
+    asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
+    if (!hf_owner__visit_wants(shard, msg, hf_owner__take_lock, &a)) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                         HF_LIT("-OOM no memory for locks\r\n"));
+        return;
+    }
+    uint64_t lsn;
+    hf_bytes effects = (msg->flags & HF_TXN_WRITTEN) != 0 ? hf_txn_mutations(msg, &shard->args)
+                                                          : hf_buf_view(effects_of(shard));
+    hf_buf_reset(&shard->head);
+    fencing f = { .out = &shard->head, .effects = effects };
+    (void)hf_owner__visit_wants(shard, msg, note_fence, &f);
+    hf_err err = effects_of(shard)->failed || shard->head.failed || shard->grants.failed
+                     ? HF_E_NOMEM
+                     : hf_part__log_prepare(shard, part, msg, hf_shard__now(shard), effects,
+                                            hf_buf_view(&shard->head), f.count,
+                                            hf_buf_view(&shard->grants), e->grant_count, &lsn);
+    if (err != HF_OK) {
+        append_error(shard, msg, part, err);
+    }
+}
+
+/* ---- The id of a client ---- */
+
+/* True when the transaction is to go on; otherwise it was answered. */
+bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
+{
+    uint8_t key[HF_STUB_KEY_SIZE];
+    hf_stub__key(msg->id, key);
+    hf_got got = hf_table_get(shard->table, hf_bytes_of(key, sizeof key), HF_TS_MAX);
+    hf_reader reader = hf_reader_of(got.value.bytes);
+    if (got.value.kind != HF_KIND_STRING) {
+        return true;
+    }
+    uint8_t committed = hf_read_u8(&reader);
+    uint64_t ts = hf_read_u64(&reader);
+    uint64_t digest = hf_read_u64(&reader);
+    hf_bytes reply = hf_read_lent(&reader, hf_reader_left(&reader));
+    if ((msg->flags & HF_TXN_OUTCOME) != 0) {
+        hf_buf_reset(&shard->replies);
+        hf_resp_array(&shard->replies, committed ? 3 : 2);
+        hf_resp_simple(&shard->replies, committed ? "COMMITTED" : "ABORTED");
+        if (committed) {
+            hf_resp_bulk_integer(&shard->replies, (int64_t)ts);
+        }
+        hf_resp_bulk(&shard->replies, reply);
+        hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, got.lsn, hf_buf_view(&shard->replies));
+        return false;
+    }
+    if (digest != msg->digest && digest != 0) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, got.lsn,
+                         HF_LIT("-ERR this id was used for another request\r\n"));
+        return false;
+    }
+    hf_owner__refuse(shard, msg, part, HF_ENDING_DUPLICATE, got.lsn, reply);
+    return false;
+}
+
+/* HF.OUTCOME of an id that nothing is known of: from now on it never happens. */
+void hf_owner__cancel_id(hf_shard *shard, const hf_msg_txn *msg)
+{
+    uint64_t ts = hf_shard__now(shard);
+    uint64_t lsn;
+    hf_bytes reason = HF_LIT("-TXNCONFLICT cancelled by a question for its outcome\r\n");
+    hf_buf_reset(&shard->mutations);
+    stub_put(shard, &shard->mutations, msg->id, false, ts, 0, reason);
+    hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+    if (err != HF_OK) {
+        append_error(shard, msg, NULL, err);
+        return;
+    }
+    hf_buf_reset(&shard->replies);
+    hf_resp_array(&shard->replies, 2);
+    hf_resp_simple(&shard->replies, "ABORTED");
+    hf_resp_bulk(&shard->replies, reason);
+    hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, lsn, hf_buf_view(&shard->replies));
+}
+
+/* The end of a transaction over several shards that was refused for good: its reply is the tail. */
+void hf_owner__record_abort(hf_shard *shard, const hf_msg_txn *msg)
+{
+    uint64_t ts = hf_shard__now(shard);
+    uint64_t lsn;
+    hf_bytes reply = hf_txn_mutations(msg, &shard->args);
+    hf_buf_reset(&shard->mutations);
+    stub_put(shard, &shard->mutations, msg->id, false, ts, msg->digest, reply);
+    hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+    if (err != HF_OK) {
+        append_error(shard, msg, NULL, err);
+        return;
+    }
+    hf_owner__answer(shard, msg, HF_ENDING_ABORTED, ts, lsn, reply);
+}

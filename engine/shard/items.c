@@ -1,0 +1,468 @@
+/* Messages that wait, and what for: locks, room, a range that moves. And the keys that they touch.
+ */
+#include "engine/shard/owner_impl.h"
+
+enum {
+    RECORD_ROOM = 512, /* log bytes that a transaction needs beyond its message */
+    GROWTH = 4,        /* table bytes per message byte, at most about */
+    WOUNDS_MAX = 64,
+    ITEM_TICK_NS = 50000000,
+    ABANDONED_NS = 1000000000,
+};
+
+/* ---- Items: messages that wait ---- */
+
+static const hf_msg *item_msg(const hf_item *item)
+{
+    return (const hf_msg *)(const void *)item->message;
+}
+
+static hf_item *item_make(hf_shard *shard, const hf_msg *msg)
+{
+    hf_item *item = hf_heap_take(shard->heap, sizeof *item + msg->size);
+    if (item == NULL) {
+        return NULL;
+    }
+    memset(item, 0, sizeof *item);
+    item->since_ns = shard->io->now_ns;
+    memcpy(item->message, msg, msg->size);
+    return item;
+}
+
+static void unwant(hf_shard *shard, hf_item *item)
+{
+    if (item->wanted != NULL) {
+        hf_lock_unwant(shard->locks, item->wanted);
+        item->wanted = NULL;
+    }
+}
+
+static void stalled_remove(hf_shard *shard, hf_item *item)
+{
+    if (item->prev != NULL) {
+        item->prev->next = item->next;
+    } else {
+        shard->stalled_first = item->next;
+    }
+    if (item->next != NULL) {
+        item->next->prev = item->prev;
+    } else {
+        shard->stalled_last = item->prev;
+    }
+    item->next = item->prev = NULL;
+    item->stalled = false;
+}
+
+void hf_owner__drop_item(hf_shard *shard, hf_item *item)
+{
+    if (item == NULL) {
+        return;
+    }
+    if (item->waiter.lock != NULL) {
+        hf_lock_unwait(shard->locks, &item->waiter);
+    }
+    if (item->stalled) {
+        stalled_remove(shard, item);
+    }
+    unwant(shard, item);
+    hf_timers_cancel(&shard->timers, &item->alarm.timer);
+    if (item->part != NULL && item->part->item == item) {
+        item->part->item = NULL;
+    }
+    hf_heap_give(shard->heap, item);
+}
+
+/* ---- Answers ---- */
+
+bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt attempt,
+                     uint16_t kind, hf_ending ending, uint64_t ts, uint64_t lsn, hf_bytes body)
+{
+    hf_msg_result result = {
+        .ticket = ticket, .attempt = attempt, .ts = ts, .ending = (uint8_t)ending
+    };
+    hf_msg *msg = hf_shard__msg_of(shard, kind, &result, sizeof result, body);
+    if (msg == NULL) {
+        return false;
+    }
+    hf_shard__hold(shard, lsn, to, msg);
+    return true;
+}
+
+/* An hf_owner__answer without which the asker would wait for ever: small, from memory that
+ * admission keeps free. */
+void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, uint64_t ts,
+                      uint64_t lsn, hf_bytes body)
+{
+    bool one_phase = (msg->flags & HF_TXN_ONE_PHASE) != 0;
+    uint16_t kind = one_phase || ending == HF_ENDING_DONE ? HF_MSG_REPLY : HF_MSG_REFUSED;
+    if (!hf_owner__reply(shard, msg->head.from, msg->ticket, msg->attempt, kind, ending, ts, lsn,
+                         body) &&
+        !hf_owner__reply(shard, msg->head.from, msg->ticket, msg->attempt, kind, HF_ENDING_BUSY, 0,
+                         0, HF_LIT("-OOM the reply does not fit into memory\r\n"))) {
+        hf_shard__fail(shard, 70, "memory", "no room for an answer");
+    }
+}
+
+/* Refuses a transaction; a PREPARE remembers it, so that a repeated message hears the same. */
+void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_ending ending,
+                      uint64_t lsn, hf_bytes body)
+{
+    shard->stats.refused++;
+    if (part != NULL) {
+        part->ending = ending;
+        hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
+    }
+    hf_owner__answer(shard, msg, ending, 0, lsn, body);
+}
+
+/* ---- Keys of a transaction ---- */
+
+static hf_lock_mode mode_of(const hf_command *command)
+{
+    if ((command->flags & HF_COMMAND_COMMUTE) != 0) {
+        return HF_LOCK_E;
+    }
+    return (command->flags & HF_COMMAND_WRITE) != 0 ? HF_LOCK_X : HF_LOCK_S;
+}
+
+static bool visit_command(const hf_txn_command *c, want_visit *visit, void *context)
+{
+    static const uint8_t space_start[] = { HF_SPACE_USER };
+    static const uint8_t space_end[] = { HF_SPACE_USER + 1 };
+    want w = { .mode = mode_of(c->command) };
+    if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
+        w.is_range = true;
+        w.key = hf_bytes_of(space_start, 1);
+        w.end = hf_bytes_of(space_end, 1);
+        return visit(context, &w);
+    }
+    uint32_t first, count, step;
+    if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
+        return true;
+    }
+    hf_internal_key key;
+    for (uint32_t i = 0; i < count; i++) {
+        w.key = hf_internal_key_set(&key, c->args[first + i * step]);
+        if (!visit(context, &w)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Every key that the transaction touches at this shard, in the order of the message. */
+bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit, void *context)
+{
+    hf_txn_reader reader;
+    hf_txn_reader_open(&reader, msg, &shard->args);
+    if ((msg->flags & HF_TXN_STUB) != 0) {
+        uint8_t stub[HF_STUB_KEY_SIZE];
+        hf_stub__key(msg->id, stub);
+        want w = { .key = hf_bytes_of(stub, sizeof stub), .mode = HF_LOCK_X };
+        if (!visit(context, &w)) {
+            return false;
+        }
+    }
+    hf_txn_condition condition;
+    while (hf_txn_next_condition(&reader, &condition)) {
+        hf_internal_key key;
+        want w = { .key = hf_internal_key_set(&key, condition.key), .mode = HF_LOCK_S };
+        if (!visit(context, &w)) {
+            return false;
+        }
+    }
+    hf_txn_command command;
+    while (hf_txn_next_command(&reader, &command)) {
+        if (!visit_command(&command, visit, context)) {
+            return false;
+        }
+    }
+    hf_txn_fence fence;
+    while (hf_txn_next_fence(&reader, &fence)) {
+        want w = {
+            .key = fence.start, .end = fence.end, .is_range = fence.is_range, .mode = fence.mode
+        };
+        if (!visit(context, &w)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hf_owner__check_home(void *context, const want *w)
+{
+    asking *a = context;
+    if (!w->is_range) {
+        hf_range *range = &a->shard->map.ranges[hf_range_find(&a->shard->map, w->key)];
+        range->operations++;
+        a->elsewhere = range->shard != a->shard->self;
+        a->frozen = a->frozen || range->frozen;
+    }
+    return !a->elsewhere;
+}
+
+bool hf_owner__check_lock(void *context, const want *w)
+{
+    asking *a = context;
+    hf_lock_table *locks = a->shard->locks;
+    bool free;
+    if (a->read_ts != 0) {
+        free = w->is_range ? hf_lock_range_free_at(locks, w->key, w->end, a->read_ts, &a->at)
+                           : hf_lock_free_at(locks, w->key, hf_shard__hash(a->shard, w->key),
+                                             a->read_ts, &a->at);
+    } else {
+        free = w->is_range
+                   ? hf_lock_range_free(locks, w->key, w->end, w->mode, a->age, a->self, &a->at)
+                   : hf_lock_free(locks, w->key, hf_shard__hash(a->shard, w->key), w->mode, a->age,
+                                  a->self, &a->at);
+    }
+    a->blocked = *w;
+    return free;
+}
+
+bool hf_owner__take_lock(void *context, const want *w)
+{
+    asking *a = context;
+    hf_lock_txn *self = (hf_lock_txn *)(uintptr_t)a->self;
+    return w->is_range ? hf_lock_take_range(a->shard->locks, w->key, w->end, w->mode, self)
+                       : hf_lock_take(a->shard->locks, w->key, hf_shard__hash(a->shard, w->key),
+                                      w->mode, self);
+}
+
+/* ---- Waiting ---- */
+
+typedef struct younger {
+    hf_age age;
+    const hf_lock_txn *self;
+    hf_lock_txn *found[WOUNDS_MAX];
+    uint32_t count;
+} younger;
+
+static void find_younger(void *context, hf_lock_txn *holder)
+{
+    younger *y = context;
+    if (holder != y->self && !holder->prepared && hf_age_older(y->age, holder->age) &&
+        y->count < WOUNDS_MAX) {
+        y->found[y->count++] = holder;
+    }
+}
+
+static hf_part *part_of(hf_lock_txn *locks)
+{
+    return (hf_part *)(void *)((uint8_t *)locks - offsetof(hf_part, locks));
+}
+
+/* Wounds the younger active holders in the way. True when there were any: ask again. */
+bool hf_owner__wound_younger(hf_shard *shard, const asking *a)
+{
+    younger y = { .age = a->age, .self = a->self };
+    hf_lock_holders(a->at, find_younger, &y);
+    for (uint32_t i = 0; i < y.count; i++) {
+        hf_part__wound(shard, part_of(y.found[i]));
+    }
+    return y.count != 0;
+}
+
+static void item_alarm(hf_shard *shard, hf_alarm *alarm);
+
+/* Lets the message wait at a->at. False: no memory. */
+bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part *part,
+                     const asking *a)
+{
+    if (item == NULL) {
+        item = item_make(shard, msg);
+        if (item == NULL) {
+            return false;
+        }
+    }
+    if (!hf_timer_armed(&item->alarm.timer)) {
+        item->alarm.ring = item_alarm;
+        if (hf_timers_add(&shard->timers, &item->alarm.timer,
+                          shard->io->now_ns + shard->config.push_ns) != HF_OK) {
+            hf_owner__drop_item(shard, item);
+            return false;
+        }
+    }
+    item->part = part;
+    if (part != NULL) {
+        part->item = item;
+    }
+    if (a->blocked.is_range && item->wanted == NULL && a->read_ts == 0) {
+        item->wanted = hf_lock_want_range(shard->locks, a->blocked.key, a->blocked.end,
+                                          a->blocked.mode, a->age);
+    }
+    hf_lock_wait(shard->locks, a->at, &item->waiter, a->blocked.mode, a->age, a->self);
+    return true;
+}
+
+typedef struct pushing {
+    hf_shard *shard;
+    hf_age age;
+    bool multi; /* the waiting one holds locks elsewhere: it may be part of a circle */
+    hf_part *found[WOUNDS_MAX];
+    uint32_t count;
+} pushing;
+
+static void find_to_push(void *context, hf_lock_txn *holder)
+{
+    pushing *p = context;
+    if (!holder->prepared || p->count == WOUNDS_MAX) {
+        return;
+    }
+    hf_part *part = part_of(holder);
+    bool abandoned = p->shard->io->now_ns - part->since_ns > ABANDONED_NS;
+    if (abandoned || (p->multi && hf_age_older(p->age, holder->age))) {
+        p->found[p->count++] = part;
+    }
+}
+
+static void give_up(hf_shard *shard, hf_item *item)
+{
+    static const char text[] = "-DEADLINE waited too long for another transaction\r\n";
+    hf_part *part = item->part;
+    const hf_msg *msg = item_msg(item);
+    if (msg->kind == HF_MSG_LOCK_READ) {
+        const hf_msg_lock_read *ask = (const hf_msg_lock_read *)(const void *)msg;
+        hf_msg_txn as = { .head = *msg, .ticket = ask->ticket, .attempt = ask->attempt };
+        hf_owner__refuse(shard, &as, part, HF_ENDING_ABORTED, 0,
+                         hf_bytes_of(text, sizeof text - 1));
+    } else {
+        hf_owner__refuse(shard, (const hf_msg_txn *)(const void *)msg, part, HF_ENDING_ABORTED, 0,
+                         hf_bytes_of(text, sizeof text - 1));
+    }
+    hf_owner__drop_item(shard, item);
+}
+
+static void item_alarm(hf_shard *shard, hf_alarm *alarm)
+{
+    hf_item *item = (hf_item *)(void *)((uint8_t *)alarm - offsetof(hf_item, alarm));
+    uint64_t now = shard->io->now_ns;
+    if (now - item->since_ns >= shard->config.lock_wait_ns) {
+        give_up(shard, item);
+        return;
+    }
+    HF_ASSERT(hf_timers_add(&shard->timers, &alarm->timer, now + ITEM_TICK_NS) == HF_OK);
+    if (item->waiter.lock != NULL) {
+        const hf_msg *msg = item_msg(item);
+        bool one_phase = msg->kind == HF_MSG_TXN &&
+                         (((const hf_msg_txn *)(const void *)msg)->flags & HF_TXN_ONE_PHASE) != 0;
+        pushing p = { .shard = shard, .age = item->waiter.age, .multi = !one_phase };
+        hf_lock_holders(item->waiter.lock, find_to_push, &p);
+        for (uint32_t i = 0; i < p.count; i++) {
+            hf_part__push(shard, p.found[i]);
+        }
+    }
+}
+
+static void run_item(hf_shard *shard, hf_item *item)
+{
+    const hf_msg *msg = item_msg(item);
+    if (msg->kind == HF_MSG_TXN) {
+        hf_owner__txn(shard, (const hf_msg_txn *)(const void *)msg, item);
+    } else {
+        hf_owner__lock_read(shard, (const hf_msg_lock_read *)(const void *)msg, item);
+    }
+}
+
+void hf_owner__run_ready(hf_shard *shard)
+{
+    for (hf_lock_waiter *w = hf_lock_ready(shard->locks); w != NULL;
+         w = hf_lock_ready(shard->locks)) {
+        run_item(shard, (hf_item *)(void *)w);
+    }
+}
+
+/* ---- Room ---- */
+
+/* Whether log, table and queues have room for this message's effects. */
+static bool has_room(hf_shard *shard, const hf_msg *msg)
+{
+    return shard->backlog_first == NULL &&
+           hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve) &&
+           hf_table_admits(shard->table, (uint64_t)msg->size * GROWTH + RECORD_ROOM);
+}
+
+static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)
+{
+    if (item == NULL) {
+        item = item_make(shard, msg);
+        if (item == NULL) {
+            hf_owner__answer(shard, (const hf_msg_txn *)(const void *)msg, HF_ENDING_BUSY, 0, 0,
+                             HF_LIT("-BUSY no memory to queue the request\r\n"));
+            return;
+        }
+    }
+    item->stalled = true;
+    item->prev = shard->stalled_last;
+    if (shard->stalled_last != NULL) {
+        shard->stalled_last->next = item;
+    } else {
+        shard->stalled_first = item;
+    }
+    shard->stalled_last = item;
+}
+
+/* Waits until the range is where it goes. */
+void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
+{
+    if (item == NULL) {
+        item = item_make(shard, &msg->head);
+        if (item == NULL) {
+            hf_owner__answer(shard, msg, HF_ENDING_BUSY, 0, 0,
+                             HF_LIT("-BUSY no memory to queue the request\r\n"));
+            return;
+        }
+    }
+    item->next = NULL;
+    if (shard->frozen_last != NULL) {
+        shard->frozen_last->next = item;
+    } else {
+        shard->frozen_first = item;
+    }
+    shard->frozen_last = item;
+}
+
+void hf_owner__thaw(hf_shard *shard)
+{
+    hf_item *list = shard->frozen_first;
+    shard->frozen_first = shard->frozen_last = NULL;
+    while (list != NULL) {
+        hf_item *next = list->next;
+        list->next = NULL;
+        run_item(shard, list);
+        list = next;
+    }
+}
+
+void hf_owner__run_stalled(hf_shard *shard)
+{
+    while (shard->stalled_first != NULL && has_room(shard, item_msg(shard->stalled_first))) {
+        hf_item *item = shard->stalled_first;
+        stalled_remove(shard, item);
+        run_item(shard, item);
+        hf_owner__run_ready(shard);
+    }
+}
+
+/* Answers false when the message was dealt with: queued, or refused for want of room. */
+bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part)
+{
+    bool reads = (msg->flags & HF_TXN_READ_ONLY) != 0 && (msg->flags & HF_TXN_ONE_PHASE) != 0;
+    if (shard->stalled_first == NULL && (reads || has_room(shard, &msg->head))) {
+        return true;
+    }
+    if (hf_log_stats_get(shard->log).no_space && !reads) {
+        hf_owner__refuse(
+            shard, msg, part, HF_ENDING_BUSY, 0,
+            HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n"));
+    } else if (!reads &&
+               !hf_table_admits(shard->table, (uint64_t)msg->head.size * GROWTH + RECORD_ROOM)) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                         HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n"));
+    } else {
+        stall(shard, &msg->head, item);
+        return false;
+    }
+    hf_owner__drop_item(shard, item);
+    return false;
+}

@@ -1,0 +1,61 @@
+/* Inside the owner's side: items.c (what waits, and for what), evaluate.c (what it does), owner.c
+ * (the way of a message). */
+#ifndef HF_SHARD_OWNER_IMPL_H
+#define HF_SHARD_OWNER_IMPL_H
+#include "engine/shard/request.h"
+#include "engine/shard/view.h"
+
+/* A key or range that a message touches at this shard, and how. */
+typedef struct want {
+    hf_bytes key; /* internal */
+    hf_bytes end; /* ranges */
+    bool is_range;
+    hf_lock_mode mode;
+} want;
+
+/* Answers false to stop. */
+typedef bool want_visit(void *context, const want *want);
+
+/* Asking for the locks of a message. */
+typedef struct asking {
+    hf_shard *shard;
+    const hf_lock_txn *self;
+    hf_age age;
+    uint64_t read_ts; /* 0: now */
+    hf_lock *at;
+    want blocked; /* the request that is in the way; its key is only valid for ranges */
+    bool elsewhere, frozen;
+} asking;
+
+/* One run of a transaction: the results lie in shard->mutations or its workspace, and in
+ * shard->replies. */
+typedef struct evaluation {
+    hf_view view;
+    hf_ending ending;
+    bool waits; /* until an escrow addition ends, of the key below */
+    hf_internal_key key;
+    uint32_t grant_count;
+} evaluation;
+
+void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, uint64_t ts,
+                      uint64_t lsn, hf_bytes body);
+void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_ending ending,
+                      uint64_t lsn, hf_bytes body);
+bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,
+                           void *context);
+bool hf_owner__check_home(void *context, const want *w);
+bool hf_owner__check_lock(void *context, const want *w);
+bool hf_owner__take_lock(void *context, const want *w);
+bool hf_owner__wound_younger(hf_shard *shard, const asking *a);
+bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part *part,
+                     const asking *a);
+void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item);
+bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part);
+void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
+void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
+void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e);
+bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part);
+void hf_owner__cancel_id(hf_shard *shard, const hf_msg_txn *msg);
+void hf_owner__record_abort(hf_shard *shard, const hf_msg_txn *msg);
+
+#endif
