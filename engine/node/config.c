@@ -83,7 +83,7 @@ const hf_config_option *hf_config_options(size_t *count)
     return options;
 }
 
-size_t hf_config__index(const hf_config_option *option)
+size_t hf_option__index(const hf_config_option *option)
 {
     return (size_t)(option - options);
 }
@@ -103,7 +103,7 @@ static char as_dash(char c)
     return c;
 }
 
-const hf_config_option *hf_config__find(const char *name, size_t size, bool in_file)
+const hf_config_option *hf_option__find(const char *name, size_t size, bool in_file)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         size_t at = 0;
@@ -145,7 +145,7 @@ static uint32_t distance(const char *a, size_t a_size, const char *b, size_t b_s
     return row[b_size];
 }
 
-const char *hf_config__near(const char *name, size_t size, bool in_file)
+const char *hf_option__near(const char *name, size_t size, bool in_file)
 {
     const char *best = NULL;
     uint32_t best_distance = 3; /* more than two slips of the finger is another word */
@@ -327,7 +327,7 @@ static bool is_printable(const char *text)
     return true;
 }
 
-bool hf_config__set(hf_config *config, const hf_config_option *option, const char *text,
+bool hf_option__set(hf_config *config, const hf_config_option *option, const char *text,
                     hf_config_source source, char why[HF_CONFIG_WHY])
 {
     hf_config trial = *config; /* what is wrong must not be half there */
@@ -363,7 +363,7 @@ bool hf_config__set(hf_config *config, const hf_config_option *option, const cha
     if (good && option->kind == HF_KIND_CHOICE && trial.log_per == HF_LOG_PER_DEVICE) {
         return no(why, "this version keeps one log for each core only; leave it at core");
     }
-    uint8_t *set_by = &trial.source[hf_config__index(option)];
+    uint8_t *set_by = &trial.source[hf_option__index(option)];
     if (good && *set_by <= source) {
         *set_by = (uint8_t)source;
         *config = trial;
@@ -379,7 +379,7 @@ void hf_config_defaults(hf_config *config)
         HF_ASSERT(strlen(options[i].name) <= NAME_MAX_SIZE);
         if (options[i].fallback[0] != '\0') {
             HF_ASSERT(
-                hf_config__set(config, &options[i], options[i].fallback, HF_CONFIG_DEFAULT, why));
+                hf_option__set(config, &options[i], options[i].fallback, HF_CONFIG_DEFAULT, why));
         }
     }
 }
@@ -388,7 +388,7 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
 {
     HF_PRE(processors != 0);
     if (config->cores == 0) {
-        const hf_config_option *cores = hf_config__find("cores", 5, true);
+        const hf_config_option *cores = hf_option__find("cores", 5, true);
         config->cores = processors < cores->most ? processors : cores->most;
     }
     if (config->memory_bytes == 0) {
@@ -401,7 +401,7 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
 
 bool hf_config_takes_memory(const hf_config *config)
 {
-    return config->source[hf_config__index(hf_config__find("memory", 6, true))] !=
+    return config->source[hf_option__index(hf_option__find("memory", 6, true))] !=
            HF_CONFIG_DEFAULT;
 }
 

@@ -12,7 +12,7 @@ typedef struct arguments {
 
 static hf_exit unknown(arguments *args, const char *text, const char *name, size_t size)
 {
-    const char *near = hf_config__near(name, size, false);
+    const char *near = hf_option__near(name, size, false);
     if (near != NULL) {
         return hf_problem_set(args->problem, HF_EXIT_USAGE,
                               "no such option \"%.64s\"; was --%s meant?", text, near);
@@ -54,10 +54,10 @@ static hf_exit read_one(arguments *args)
     }
     const char *name = text + 2;
     size_t size = strcspn(name, "=");
-    const hf_config_option *option = hf_config__find(name, size, false);
+    const hf_config_option *option = hf_option__find(name, size, false);
     bool off = false;
     if (option == NULL && size > 3 && memcmp(name, "no-", 3) == 0) {
-        option = hf_config__find(name + 3, size - 3, false);
+        option = hf_option__find(name + 3, size - 3, false);
         off = option != NULL && option->kind == HF_KIND_SWITCH;
         option = off ? option : NULL;
     }
@@ -68,12 +68,12 @@ static hf_exit read_one(arguments *args)
     if (code != HF_EXIT_OK) {
         return code;
     }
-    if (args->given[hf_config__index(option)]) {
+    if (args->given[hf_option__index(option)]) {
         return hf_problem_set(args->problem, HF_EXIT_USAGE, "--%s is given twice; leave one out",
                               option->name);
     }
-    args->given[hf_config__index(option)] = true;
-    if (!hf_config__set(args->config, option, off ? "false" : value, HF_CONFIG_FLAG, why)) {
+    args->given[hf_option__index(option)] = true;
+    if (!hf_option__set(args->config, option, off ? "false" : value, HF_CONFIG_FLAG, why)) {
         return hf_problem_set(args->problem, HF_EXIT_USAGE, "--%s: %s", option->name, why);
     }
     return HF_EXIT_OK;

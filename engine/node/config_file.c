@@ -52,8 +52,8 @@ static void refuse(int line, const char *format, ...)
 
 static void refuse_unknown(int line, const char *name)
 {
-    const char *near = hf_config__near(name, strlen(name), true);
-    if (hf_config__find(name, strlen(name), false) != NULL) {
+    const char *near = hf_option__near(name, strlen(name), true);
+    if (hf_option__find(name, strlen(name), false) != NULL) {
         refuse(line, "\"%.64s\" is for the command line only; remove it here", name);
     } else if (near != NULL) {
         refuse(line, "no such option \"%.64s\"; was %s meant?", name, near);
@@ -83,9 +83,9 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
     char why[HF_CONFIG_WHY];
-    const hf_config_option *option = hf_config__find(opt->name, strlen(opt->name), true);
+    const hf_config_option *option = hf_option__find(opt->name, strlen(opt->name), true);
     HF_ASSERT(option != NULL);
-    size_t index = hf_config__index(option);
+    size_t index = hf_option__index(option);
     if (current->given[index]) {
         refuse(cfg->line, "%s is given twice, first in line %d; remove one", option->name,
                current->line_of[index]);
@@ -93,7 +93,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     }
     current->given[index] = true;
     current->line_of[index] = cfg->line;
-    if (!hf_config__set(current->config, option, value, HF_CONFIG_FILE, why)) {
+    if (!hf_option__set(current->config, option, value, HF_CONFIG_FILE, why)) {
         refuse(cfg->line, "%s: %s", option->name, why);
         return -1;
     }
@@ -176,7 +176,7 @@ static void spell_options(cfg_opt_t *opts, char (*names)[SPELLING_SIZE])
     size_t used = 0;
     const hf_config_option *all = hf_config_options(&count);
     for (size_t i = 0; i < count; i++) {
-        if (hf_config__find(all[i].name, strlen(all[i].name), true) == NULL) {
+        if (hf_option__find(all[i].name, strlen(all[i].name), true) == NULL) {
             continue;
         }
         for (char dash = '-'; used < SPELLINGS; dash = '_') {

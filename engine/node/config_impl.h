@@ -20,13 +20,13 @@ typedef enum hf_config_kind {
 enum { HF_CONFIG_WHY = 320 };
 
 /* By its name, '_' being '-'; NULL: none. In a file (`in_file`) some are not known. */
-const hf_config_option *hf_config__find(const char *name, size_t size, bool in_file);
+const hf_config_option *hf_option__find(const char *name, size_t size, bool in_file);
 /* The name that this one may have been meant to be; NULL: none is near. */
-const char *hf_config__near(const char *name, size_t size, bool in_file);
+const char *hf_option__near(const char *name, size_t size, bool in_file);
 /* Sets one option from its text. False: `why` says what is wrong with it and what would be right.
  * What a flag set is not overridden by a file. */
-bool hf_config__set(hf_config *config, const hf_config_option *option, const char *text,
+bool hf_option__set(hf_config *config, const hf_config_option *option, const char *text,
                     hf_config_source source, char why[HF_CONFIG_WHY]);
-size_t hf_config__index(const hf_config_option *option);
+size_t hf_option__index(const hf_config_option *option);
 
 #endif

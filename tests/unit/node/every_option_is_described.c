@@ -72,7 +72,7 @@ static void in_the_example(void **unused)
     const char *path = HF_SOURCE_DIR "/engine/node/holdfastd.conf.example";
     (void)test_read(path, text, sizeof text);
     for (size_t i = 0; i < count; i++) {
-        if (hf_config__find(all[i].name, strlen(all[i].name), true) == NULL) {
+        if (hf_option__find(all[i].name, strlen(all[i].name), true) == NULL) {
             continue;
         }
         bool by_machine = all[i].fallback[0] == '\0';
