@@ -8,6 +8,7 @@
 #include "engine/base/ring.h"
 #include "engine/base/timer.h"
 #include "engine/command/command.h"
+#include "engine/shard/entry.h"
 #include "engine/shard/message.h"
 #include "engine/shard/range.h"
 #include "engine/shard/shard.h"
@@ -20,16 +21,6 @@
 #include "txn/twopc/participant.h"
 
 enum { HF_SHARDS_MAX = HF_PARTICIPANTS_MAX };
-
-/* Kinds of log records. Formats stand beside their writers in part.c and owner.c. */
-typedef enum hf_entry_kind {
-    HF_ENTRY_COMMIT = 1, /* a transaction of this shard alone */
-    HF_ENTRY_PREPARE = 2,
-    HF_ENTRY_FINALIZE = 3, /* its end, either way */
-    HF_ENTRY_TOMBSTONE = 4,
-    HF_ENTRY_RANGE = 5, /* a range that this shard owns, or gives away, from here on */
-    HF_ENTRY_BULK = 6,  /* contents of a range that moves in: valid once its RANGE record follows */
-} hf_entry_kind;
 
 typedef struct hf_part hf_part;
 typedef struct hf_item hf_item;
