@@ -18,7 +18,8 @@
 #include "engine/shard/move.h"
 #include "engine/shard/gateway_impl.h"
 
-enum { CHUNK = 256 * 1024, DROP_BUDGET = 4096, WOUNDS = 64 };
+/* The map is part of a checkpoint's head. */
+enum { CHUNK = 256 * 1024, MAP_BYTES_MAX = 60 * 1024, DROP_BUDGET = 4096, WOUNDS = 64 };
 
 typedef enum move_kind {
     MOVE_SPLIT = 1, /* to the owner: split at the key */
@@ -28,6 +29,8 @@ typedef enum move_kind {
     MOVE_CLAIM,     /* to the new owner: that was all, take it under this generation */
     MOVE_ACK,       /* from the new owner: go on; `ok` 0: no room, again later */
     MOVE_TAKEN,     /* from the new owner: it is durably mine */
+    MOVE_LOAD,      /* to shard 0: the last second's load */
+    MOVE_HALF,      /* to the owner: split your busiest range and give the upper half to `to` */
 } move_kind;
 
 typedef struct move_msg {
@@ -35,6 +38,7 @@ typedef struct move_msg {
     hf_ticket ticket;
     uint64_t clock;
     uint64_t id, generation;
+    uint64_t operations, bytes, keys; /* LOAD */
     uint16_t kind;
     uint16_t to;
     uint16_t gateway; /* whom the ticket belongs to */
@@ -65,6 +69,9 @@ static bool post(hf_shard *shard, uint16_t to, move_msg *fixed, hf_bytes key, hf
 static void answer(hf_shard *shard, uint16_t gateway, hf_ticket ticket, uint64_t lsn,
                    hf_bytes reply)
 {
+    if (ticket.place == 0) {
+        return; /* nobody asked: the balancer did */
+    }
     if (!hf_owner__reply(shard, gateway, ticket, hf_attempt_of(0, 0, 0), HF_MSG_REPLY,
                          HF_ENDING_ABORTED, 0, lsn, reply)) {
         hf_shard__fail(shard, 70, "memory", "no room for an answer");
@@ -125,7 +132,9 @@ static void on_split(hf_shard *shard, const move_msg *msg, hf_bytes key)
     };
     hf_range right = { .id = id, .generation = generation, .shard = old.shard, .start = key };
     uint64_t lsn;
-    if (shard->map.count == HF_RANGES_MAX) {
+    hf_buf_reset(&shard->scratch);
+    hf_range_encode(&shard->map, &shard->scratch);
+    if (shard->map.count == HF_RANGES_MAX || shard->scratch.size + key.size + 32 > MAP_BYTES_MAX) {
         answer(shard, msg->gateway, msg->ticket, 0, HF_LIT("-ERR there are too many ranges\r\n"));
         return;
     }
@@ -471,6 +480,37 @@ hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record)
     return HF_OK;
 }
 
+/* ---- Balancing ---- */
+
+void hf_move__report(hf_shard *shard, uint64_t operations, uint64_t bytes, uint64_t keys)
+{
+    move_msg m = { .kind = MOVE_LOAD, .operations = operations, .bytes = bytes, .keys = keys };
+    hf_bytes none = hf_bytes_of(NULL, 0);
+    (void)post(shard, 0, &m, none, none, none); /* without memory this second goes untold */
+}
+
+void hf_move__ask_half(hf_shard *shard, uint16_t from, uint16_t to)
+{
+    move_msg m = { .kind = MOVE_HALF, .to = to };
+    hf_bytes none = hf_bytes_of(NULL, 0);
+    (void)post(shard, from, &m, none, none, none); /* without memory: another second */
+}
+
+static void on_half(hf_shard *shard, const move_msg *msg)
+{
+    hf_internal_key cut;
+    if (shard->move.state != HF_MOVE_NONE || !hf_balance__cut(shard, &cut)) {
+        return;
+    }
+    move_msg m = { .to = msg->to };
+    hf_bytes key = hf_bytes_of(cut.data, cut.size);
+    on_split(shard, &m, key);
+    uint32_t index = hf_range_find(&shard->map, key);
+    if (hf_bytes_equal(shard->map.ranges[index].start, key)) {
+        on_start(shard, &m, key);
+    }
+}
+
 /* ---- Messages, and the two commands ---- */
 
 void hf_move__message(hf_shard *shard, const hf_msg *head)
@@ -503,6 +543,12 @@ void hf_move__message(hf_shard *shard, const hf_msg *head)
         break;
     case MOVE_TAKEN:
         on_taken(shard);
+        break;
+    case MOVE_LOAD:
+        hf_balance__heard(shard, head->from, msg->operations, msg->bytes, msg->keys);
+        break;
+    case MOVE_HALF:
+        on_half(shard, msg);
         break;
     }
 }

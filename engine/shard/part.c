@@ -127,6 +127,23 @@ uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise)
     return oldest;
 }
 
+uint64_t hf_part__oldest_pts(const hf_shard *shard, uint64_t otherwise)
+{
+    uint64_t oldest = otherwise;
+    for (uint16_t i = 0; i <= shard->count; i++) {
+        const hf_part *part = i == shard->count ? shard->old.first : shard->lists[i].first;
+        /* In order of coming, and so of their prepare timestamps: the first undecided one counts.
+         */
+        while (part != NULL && !hf_participant_undecided(&part->p)) {
+            part = part->next;
+        }
+        if (part != NULL && part->p.pts < oldest) {
+            oldest = part->p.pts;
+        }
+    }
+    return oldest;
+}
+
 /* ---- Records that must be written, whatever the room ---- */
 
 static hf_err append(hf_shard *shard, uint16_t kind, hf_bytes record, uint64_t *lsn)

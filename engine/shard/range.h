@@ -17,7 +17,8 @@ typedef struct hf_range {
     uint64_t generation;
     uint16_t shard;
     bool frozen;         /* it is moving away: requests wait */
-    uint64_t operations; /* since the last look: for the operator and the balancer */
+    uint64_t operations; /* since the last look of the balancer */
+    uint64_t recent;     /* in the second before */
     hf_bytes start;      /* owned by the map */
 } hf_range;
 

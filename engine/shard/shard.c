@@ -32,6 +32,7 @@ hf_shard_config hf_shard_defaults(void)
         .connections_max = 10100,
         .pipeline_max = 1024,
         .output_max = 256u << 20,
+        .balance = true,
         .version = "0.1.0",
     };
 }
@@ -227,7 +228,11 @@ static void collect(hf_shard *shard)
 {
     uint64_t now = shard->clock.last;
     if (now > shard->config.retention_ns) {
-        (void)hf_table_collect(shard->table, now - shard->config.retention_ns, COLLECT_BUDGET);
+        uint64_t floor = now - shard->config.retention_ns;
+        if (shard->undecided != 0) {
+            floor = hf_part__oldest_pts(shard, floor + 1) - 1;
+        }
+        (void)hf_table_collect(shard->table, floor, COLLECT_BUDGET);
     }
 }
 
@@ -260,6 +265,7 @@ static uint64_t on_turn(void *context)
     if (shard->boot == HF_BOOT_READY) {
         hf_boot__turn(shard);
         hf_move__turn(shard);
+        hf_balance__turn(shard);
         hf_gateway__turn(shard);
         hf_expire__turn(shard);
         collect(shard);
@@ -269,9 +275,9 @@ static uint64_t on_turn(void *context)
             shard->save.state == HF_SAVE_DRAIN || shard->save.state == HF_SAVE_SETTLE) {
             due = least(due, io->now_ns + 500000);
         }
-        due = least(due, hf_session__turn(shard));
-        hf_shard__drain(shard);
     }
+    due = least(due, hf_session__turn(shard));
+    hf_shard__drain(shard);
     hf_part__send_acks(shard);
     hf_log_turn(shard->log);
     hf_checkpoint_turn(shard->checkpoint, SAVE_BUDGET);

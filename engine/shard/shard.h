@@ -35,6 +35,7 @@ typedef struct hf_shard_config {
      * so on in turn; NULL: one range, at the first shard. The same for the life of a data
      * directory. Lent. */
     const char *initial_splits;
+    bool balance;        /* small busy ranges are split and moved by themselves */
     const char *version; /* as INFO tells it; lent */
 } hf_shard_config;
 
@@ -52,6 +53,8 @@ const hf_io_handler *hf_shard_handler(void);
 void hf_shard_stop(hf_shard *shard);
 bool hf_shard_stopped(const hf_shard *shard);
 bool hf_shard_ready(const hf_shard *shard);
+/* SHUTDOWN was asked for, at this shard or another: the node is to stop all of them. */
+bool hf_shard_stop_requested(const hf_shard *shard);
 
 typedef struct hf_shard_stats {
     uint64_t commands, txns, one_phase, two_phase, conflicts, refused, snapshots;

@@ -56,9 +56,9 @@ struct hf_part {
     uint32_t effects_size;
     uint8_t *replies; /* body of the answer to the coordinator */
     uint32_t replies_size;
-    uint8_t *recipe;      /* at the id's home: how the client's reply is put together */
+    uint8_t *recipe; /* at the id's home: how the client's reply is put together */
     uint32_t recipe_size;
-    hf_buf collected;     /* at the anchor, during recovery: the others' replies */
+    hf_buf collected;    /* at the anchor, during recovery: the others' replies */
     uint64_t lsn_before; /* the log is needed from here as long as this part is */
     uint64_t since_ns;
     uint64_t digest;
@@ -108,6 +108,13 @@ typedef struct hf_save {
     uint64_t last_wall_ns; /* end of the last good one */
 } hf_save;
 
+/* What shard 0 knows of the others' load. */
+typedef struct hf_balance {
+    uint64_t next_ns, rest_until_ns;
+    hf_shard_set heard;
+    uint64_t operations[HF_SHARDS_MAX], bytes[HF_SHARDS_MAX], keys[HF_SHARDS_MAX];
+} hf_balance;
+
 /* A range on its way out. One at a time. */
 typedef struct hf_move {
     enum {
@@ -148,6 +155,7 @@ struct hf_shard {
     hf_range_map map;
     hf_save save;
     hf_move move;
+    hf_balance balance;
     bool drop_unowned; /* keys of ranges that are not here may be left */
     uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
     hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
@@ -251,6 +259,8 @@ hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
 void hf_part__resolve_old(hf_shard *shard);
 /* No shard is in doubt about an earlier incarnation any more. */
 void hf_part__forget_old(hf_shard *shard);
+/* No addition that is still to be folded lies below this timestamp. */
+uint64_t hf_part__oldest_pts(const hf_shard *shard, uint64_t otherwise);
 uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise);
 void hf_part__run_backlog(hf_shard *shard);
 
