@@ -783,6 +783,9 @@ void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg)
         }
         break;
     case HF_STAGE_RECORD:
+        if (!hf_attempt_equal(msg->attempt, op->co.attempt)) {
+            return; /* a late vote on what was given up: not the record's answer */
+        }
         if (op->ending == HF_ENDING_CONDITION && msg->ending == HF_ENDING_ABORTED) {
             complete(shard, op->client, op->form, 0, op->proto, HF_ENDING_CONDITION, body);
         } else {
