@@ -38,6 +38,24 @@ static void on_closed(void *context, hf_conn_id conn);
 
 static const hf_world_client client_calls = { .on_data = on_data, .on_closed = on_closed };
 
+/* One line: "@12345 client 3 > *2 $3 GET $1 k", long ones cut. */
+static void trace(const hf_client *client, const char *mark, const uint8_t *data, size_t size)
+{
+    enum { SHOWN = 400 };
+    if (client->trace == NULL) {
+        return;
+    }
+    fprintf(client->trace, "@%llu client %u %s ", (unsigned long long)hf_world_now(client->world),
+            client->number, mark);
+    for (size_t i = 0; i < size && i < SHOWN; i++) {
+        if (data[i] != '\n') {
+            fputc(data[i] == '\r' ? ' ' : data[i] < 0x20 || data[i] > 0x7e ? '?' : data[i],
+                  client->trace);
+        }
+    }
+    fputs(size > SHOWN ? "...\n" : "\n", client->trace);
+}
+
 /* The node answers: HELLO (for RESP3), and a read that says -LOADING until the node is ready. */
 static void greet(hf_client *client)
 {
@@ -88,6 +106,7 @@ static void down(hf_client *client)
     client->in_size = client->in_whole = client->in_count = 0;
     client->out_size = client->out_commands = client->expected = 0;
     hf_client_connect(client, 1000 + hf_world_prng_expo(&client->prng, CLIENT_BACKOFF_NS));
+    trace(client, waiting ? "lost its connection, waiting" : "lost its connection", NULL, 0);
     if (waiting) {
         client->lost++;
         client->handler->on_replies(client, NULL, 0);
@@ -220,6 +239,7 @@ void hf_client_send(hf_client *client)
         client->desert_at = client->sent_ns + wait;
         hf_world_at(client->world, client->desert_at, desert_now, client);
     }
+    trace(client, ">", client->out, client->out_size);
     hf_world_client_send(client->world, client->conn, hf_bytes_of(client->out, client->out_size));
     client->out_size = client->out_commands = 0;
 }
@@ -349,6 +369,7 @@ static void whole(hf_client *client)
         client->broken = "bytes that nobody asked for";
         return;
     }
+    trace(client, "<", client->in, client->in_size);
     parse_all(client, count);
     if (client->state == HF_CLIENT_GREETING) {
         greeted(client);

@@ -69,6 +69,7 @@ struct hf_client {
     uint32_t in_count;  /* ... how many */
     uint32_t expected;  /* replies that are still to come, the greeting's aside */
     const char *broken; /* the node broke the protocol: why */
+    FILE *trace;        /* what is said, as lines; NULL: no */
 
     hf_reply *nodes; /* parsed replies of the batch */
     uint32_t node_count, node_room;

@@ -215,6 +215,7 @@ static void actors_open(hf_run_state *run)
         habits.desert_ppm = 0; /* only while faults are on */
         hf_client_open(&actor->client, run->world, i, run->config->seed, &habits, &actor_handler,
                        actor);
+        actor->client.trace = run->config->trace;
         hf_client_connect(&actor->client, 1000 * (uint64_t)i);
     }
 }

@@ -165,7 +165,7 @@ static void draw_node(hf_run_state *run)
     c->node_id = 1 + hf_world_prng_below(&prng, 1u << 30);
     c->log_segment_bytes = (1 + hf_world_prng_below(&prng, 4)) << 20;
     c->log_staging_bytes = (2 + hf_world_prng_below(&prng, 3)) << 20;
-    c->log_batch_bytes = (uint64_t)(64 + hf_world_prng_below(&prng, 193)) << 10;
+    c->log_batch_bytes = (uint64_t)(4 + hf_world_prng_below(&prng, 61)) << 12;
     c->log_flushes = 1 + (uint32_t)hf_world_prng_below(&prng, 2);
     c->retention_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);
     c->lock_wait_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);

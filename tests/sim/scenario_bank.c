@@ -19,7 +19,6 @@ enum {
     ACCOUNTS_MAX = 10,
     OPENING = 100,
     ROOF = 100000,
-    LEDGER_BASE = 1000, /* key numbers of the ledger begin here */
     LEDGER_CHUNK = 400,
     TRANSFERS_MAX = 60000,
     OUTCOMES_ASKED = 150,
@@ -71,7 +70,6 @@ typedef struct op {
     int64_t amount;
     uint32_t transfer;
     int64_t balance_from, balance_to;
-    uint32_t at; /* FINISH_IDS */
     bool lost, ordered;
     char id[HF_ID_TEXT + 1];
 } op;
@@ -94,12 +92,18 @@ typedef struct names {
     char from[HF_KEY_TEXT], to[HF_KEY_TEXT], ledger[HF_KEY_TEXT];
 } names;
 
+/* "5/bL17": beside the accounts, and in one stretch for a scan of its partition. */
+static void ledger_key(const hf_workload *w, uint32_t transfer, char text[HF_KEY_TEXT])
+{
+    (void)snprintf(text, HF_KEY_TEXT, "%u/%cL%u", transfer * 5 % HF_PARTITIONS, w->letter, transfer);
+}
+
 static names names_of(const hf_workload *w, const op *o)
 {
     names n;
     hf_workload_key(w, o->from, n.from);
     hf_workload_key(w, o->to, n.to);
-    hf_workload_key(w, LEDGER_BASE + o->transfer, n.ledger);
+    ledger_key(w, o->transfer, n.ledger);
     return n;
 }
 
@@ -349,11 +353,11 @@ static void wake(hf_workload *w, hf_actor *a)
 
 /* ---- Whole reads ---- */
 
-static void put_mget(hf_client *c, const hf_workload *w, const char *head, uint32_t heads,
-                     uint32_t from, uint32_t count)
+static void put_accounts(hf_client *c, const hf_workload *w, const char *head, uint32_t heads)
 {
+    const bank *b = w->state;
     char key[HF_KEY_TEXT];
-    hf_client_put_begin(c, heads + 1 + count);
+    hf_client_put_begin(c, heads + 1 + b->accounts);
     const char *at = head;
     for (uint32_t i = 0; i < heads; i++) {
         const char *end = strchr(at, ' ');
@@ -362,8 +366,19 @@ static void put_mget(hf_client *c, const hf_workload *w, const char *head, uint3
         at += size + (end != NULL);
     }
     hf_client_put_text(c, "MGET");
+    for (uint32_t i = 0; i < b->accounts; i++) {
+        hf_workload_key(w, i, key);
+        hf_client_put_text(c, "%s", key);
+    }
+}
+
+static void put_ledger(hf_client *c, const hf_workload *w, uint32_t from, uint32_t count)
+{
+    char key[HF_KEY_TEXT];
+    hf_client_put_begin(c, 1 + count);
+    hf_client_put_text(c, "MGET");
     for (uint32_t i = 0; i < count; i++) {
-        hf_workload_key(w, from + i, key);
+        ledger_key(w, from + i, key);
         hf_client_put_text(c, "%s", key);
     }
 }
@@ -394,65 +409,98 @@ static void start_read(hf_workload *w, hf_actor *a)
         } else {
             (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64, b->token);
         }
-        put_mget(c, w, head, 3, 0, b->accounts);
+        put_accounts(c, w, head, 3);
     } else if (o->form == WHOLE_MGET) {
-        put_mget(c, w, "", 0, 0, b->accounts);
+        put_accounts(c, w, "", 0);
     } else {
         hf_client_put(c, "MULTI");
-        put_mget(c, w, "", 0, 0, b->accounts);
-        o->at = b->transfers;
-        for (uint32_t i = 0; o->form == BOOK && i < o->at; i += LEDGER_CHUNK) {
-            uint32_t count = o->at - i < LEDGER_CHUNK ? o->at - i : LEDGER_CHUNK;
-            put_mget(c, w, "", 0, LEDGER_BASE + 1 + i, count);
+        put_accounts(c, w, "", 0);
+        for (uint32_t i = 0; o->form == BOOK && i < HF_PARTITIONS; i++) {
+            hf_client_put(c, "HF.RANGE %u/%cL %u/%cM VALUES", i, w->letter, i, w->letter);
         }
         hf_client_put(c, "EXEC");
     }
     hf_client_send(c);
 }
 
-static bool log_balances(hf_workload *w, uint32_t txn, const hf_reply *reply)
+static bool log_balances(hf_workload *w, uint32_t txn, const hf_reply *reply, bool old)
 {
     const bank *b = w->state;
     int64_t pairs[2 * ACCOUNTS_MAX];
+    uint32_t count = 0;
     if (reply->kind != '*' || reply->count != b->accounts) {
         return false;
     }
     for (uint32_t i = 0; i < b->accounts; i++) {
-        pairs[2 * i] = i;
-        if (!hf_reply_integer(&reply->items[i], &pairs[2 * i + 1])) {
-            pairs[2 * i + 1] = 0; /* gone: the sum will tell */
+        if (hf_reply_integer(&reply->items[i], &pairs[count + 1])) {
+            pairs[count] = i;
+            count += 2;
         }
     }
+    if (old && count == 0) {
+        return true; /* before the accounts were opened, all at once */
+    }
     uint32_t number = hf_history_op(&w->history, txn, HF_MICRO_BALANCES, NULL);
-    hf_history_answer_list(&w->history, txn, number, pairs, 2 * b->accounts);
+    hf_history_answer_list(&w->history, txn, number, pairs, count);
     return true;
 }
 
 /* One "x" is one application of the transfer. */
-static bool gather_ledger(bank *b, uint32_t first, const hf_reply *reply)
+static bool note_applied(bank *b, int64_t transfer, const hf_reply *value)
 {
-    if (reply->kind != '*') {
-        return false;
-    }
-    for (uint32_t i = 0; i < reply->count; i++) {
-        const hf_reply *item = &reply->items[i];
-        for (uint32_t k = 0; item->kind == '$' && k < item->bytes.size; k++) {
-            if (b->ledger_count == 2 * TRANSFERS_MAX) {
-                return false;
-            }
-            b->ledger[b->ledger_count++] = first + i;
+    for (uint32_t k = 0; value->kind == '$' && k < value->bytes.size; k++) {
+        if (b->ledger_count == 2 * TRANSFERS_MAX) {
+            return false;
         }
+        b->ledger[b->ledger_count++] = transfer;
     }
     return true;
 }
 
-static bool log_book(hf_workload *w, uint32_t txn, const hf_reply *exec)
+static bool gather_keys(bank *b, uint32_t first, const hf_reply *reply)
+{
+    bool good = reply->kind == '*';
+    for (uint32_t i = 0; good && i < reply->count; i++) {
+        good = note_applied(b, first + i, &reply->items[i]);
+    }
+    return good;
+}
+
+static bool gather_pair(bank *b, const hf_reply *key, const hf_reply *value)
+{
+    enum { HEAD = 4 }; /* "5/bL" */
+    const hf_reply digits = {
+        .kind = '$',
+        .bytes = hf_bytes_of(key->bytes.data + HEAD, key->bytes.size < HEAD ? 0 : key->bytes.size - HEAD)
+    };
+    int64_t transfer;
+    return key->kind == '$' && hf_reply_integer(&digits, &transfer) &&
+           note_applied(b, transfer, value);
+}
+
+/* A scan: pairs one after another, or (RESP3) in arrays of their own. */
+static bool gather_scan(bank *b, const hf_reply *reply)
+{
+    bool good = reply->kind == '*';
+    for (uint32_t i = 0; good && i < reply->count; i++) {
+        const hf_reply *item = &reply->items[i];
+        if (item->kind == '*') {
+            good = item->count == 2 && gather_pair(b, &item->items[0], &item->items[1]);
+        } else if (i % 2 == 0) {
+            good = i + 1 < reply->count && gather_pair(b, item, item + 1);
+        }
+    }
+    return good;
+}
+
+static bool log_book(hf_workload *w, uint32_t txn, const hf_reply *exec, bool scans)
 {
     bank *b = w->state;
     b->ledger_count = 0;
-    bool good = exec->kind == '*' && exec->count > 0 && log_balances(w, txn, &exec->items[0]);
+    bool good = exec->kind == '*' && exec->count > 0 && log_balances(w, txn, &exec->items[0], false);
     for (uint32_t i = 1; good && i < exec->count; i++) {
-        good = gather_ledger(b, 1 + (i - 1) * LEDGER_CHUNK, &exec->items[i]);
+        good = scans ? gather_scan(b, &exec->items[i])
+                     : gather_keys(b, 1 + (i - 1) * LEDGER_CHUNK, &exec->items[i]);
     }
     if (good) {
         uint32_t number = hf_history_op(&w->history, txn, HF_MICRO_LEDGER, NULL);
@@ -482,7 +530,8 @@ static void step_read(hf_workload *w, hf_actor *a, const hf_reply *reply)
         if (o->form == WHOLE_OLD) {
             hf_history_stamp(&w->history, o->txn, 0, true);
         }
-        good = o->form == BOOK ? log_book(w, o->txn, reply) : log_balances(w, o->txn, whole);
+        good = o->form == BOOK ? log_book(w, o->txn, reply, true)
+                               : log_balances(w, o->txn, whole, o->form == WHOLE_OLD);
     }
     if (!good) {
         hf_run_fail(w->run, HF_RUN_WRONG, "bank: a whole read (form %d) was answered with '%c'",
@@ -557,10 +606,10 @@ static void finish(hf_workload *w, hf_actor *a)
     o->form = FINISH_BOOK;
     o->txn = hf_actor_begin(a);
     hf_client_put(&a->client, "MULTI");
-    put_mget(&a->client, w, "", 0, 0, b->accounts);
+    put_accounts(&a->client, w, "", 0);
     for (uint32_t i = 0; i < b->transfers; i += LEDGER_CHUNK) {
         uint32_t left = b->transfers - i;
-        put_mget(&a->client, w, "", 0, LEDGER_BASE + 1 + i, left < LEDGER_CHUNK ? left : LEDGER_CHUNK);
+        put_ledger(&a->client, w, 1 + i, left < LEDGER_CHUNK ? left : LEDGER_CHUNK);
     }
     hf_client_put(&a->client, "EXEC");
     hf_client_send(&a->client);
@@ -577,7 +626,7 @@ static void step_finish(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
         hf_actor_done(a);
         return;
     }
-    if (replies == NULL || !log_book(w, o->txn, &replies[count - 1])) {
+    if (replies == NULL || !log_book(w, o->txn, &replies[count - 1], false)) {
         hf_run_fail(w->run, HF_RUN_STUCK, "bank: the last reads were not answered");
         over(a, HF_HEARD_UNKNOWN);
         return;
