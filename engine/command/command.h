@@ -186,6 +186,7 @@ typedef struct hf_scan_query {
     hf_bytes match; /* NULL data: all */
     uint32_t count; /* keys to visit at most, 10 by default */
     hf_kind type;   /* NONE: all; STRING stands for STRING and INT */
+    bool typed;     /* TYPE was given */
     bool none;      /* TYPE names a type that nothing has: an empty page, but the cursor goes on */
 } hf_scan_query;
 /* SCAN cursor [MATCH p] [COUNT n] [TYPE t]. False: the error is written. */

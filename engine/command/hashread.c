@@ -124,14 +124,16 @@ hf_ran hf_command__run_hscan(hf_view *view, const hf_call *call)
 {
     hf_scan_query query;
     hf_record record;
-    for (uint32_t i = 3; i < call->argc; i += 2) { /* SCAN's TYPE does not exist here */
-        if (hf_command__is(call->args[i], "TYPE")) {
-            return hf_command__syntax(call);
-        }
-    }
-    if (!hf_scan_parse(call->args + 1, call->argc - 1, &query, call->reply) ||
+    /* As Redis: the cursor, then the key, and the options only of a key that is there. */
+    if (!hf_scan_parse(call->args + 1, 2, &query, call->reply) ||
         !hf_command__record(view, call, call->args[1], &record)) {
         return HF_RAN_OK;
+    }
+    if (record.found && !hf_scan_parse(call->args + 1, call->argc - 1, &query, call->reply)) {
+        return HF_RAN_OK;
+    }
+    if (query.typed) { /* SCAN's TYPE does not exist here */
+        return hf_command__syntax(call);
     }
     hf_buf page = hf_command__scratch(call);
     uint32_t found = 0;
@@ -234,15 +236,13 @@ hf_ran hf_command__run_hrandfield(hf_view *view, const hf_call *call)
     if (values && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) {
         return hf_command__error(call, "ERR value is out of range");
     }
-    if (count < -RANDOM_MAX) {
-        hf_resp_errorf(call->reply, "TOOBIG at most %d fields are drawn at once", RANDOM_MAX);
-        return HF_RAN_OK;
-    }
     if (!hf_command__record(view, call, call->args[1], &record)) {
         return HF_RAN_OK;
     }
     if (!record.found || count == 0) {
         hf_resp_array(call->reply, 0);
+    } else if (count < -RANDOM_MAX) {
+        hf_resp_errorf(call->reply, "TOOBIG at most %d fields are drawn at once", RANDOM_MAX);
     } else if (count < 0) {
         random_repeated(view, call, record.block, (uint64_t)-count, values);
     } else {

@@ -4,6 +4,7 @@ enum { SCAN_COUNT_DEFAULT = 10, SCAN_COUNT_MAX = 1000000 };
 
 static void scan_type(hf_bytes name, hf_scan_query *query)
 {
+    query->typed = true;
     if (hf_command__is(name, "STRING")) {
         query->type = HF_KIND_STRING;
     } else if (hf_command__is(name, "HASH")) {

@@ -49,6 +49,9 @@ void hf_resp_simple(hf_buf *out, const char *text)
 void hf_resp_error(hf_buf *out, const char *text)
 {
     uint32_t size = (uint32_t)strlen(text);
+    while (size != 0 && (text[size - 1] == '\r' || text[size - 1] == '\n')) {
+        size--; /* as Redis: those at the end go, those inside turn into blanks */
+    }
     hf_buf_u8(out, '-');
     uint8_t *at = hf_buf_extend(out, size);
     for (uint32_t i = 0; at != NULL && i < size; i++) {

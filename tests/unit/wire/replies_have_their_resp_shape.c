@@ -21,7 +21,7 @@ static void simple_kinds(void **state)
     wire_test_open(&test, 1024 * 1024);
     hf_buf *out = &test.out;
     SHOWS(hf_resp_simple(out, "OK"), "+OK\r\n");
-    SHOWS(hf_resp_error(out, "ERR a\r\nb"), "-ERR a  b\r\n");
+    SHOWS(hf_resp_error(out, "ERR a\r\nb\n\r"), "-ERR a  b\r\n");
     SHOWS(hf_resp_errorf(out, "ERR %d\n%s", 5, "x"), "-ERR 5 x\r\n");
     SHOWS(hf_resp_integer(out, 0), ":0\r\n");
     SHOWS(hf_resp_integer(out, -12), ":-12\r\n");
