@@ -38,6 +38,13 @@ typedef struct hf_log_flush {
     bool seal;
 } hf_log_flush;
 
+/* Where a batch lies. */
+typedef struct hf_log_spot {
+    uint64_t segment; /* 0: nowhere */
+    uint64_t from;
+    uint64_t to;
+} hf_log_spot;
+
 /* What the maker is waiting for. */
 typedef enum hf_log_make {
     HF_LOG_MAKE_IDLE,
@@ -72,8 +79,10 @@ typedef enum hf_log_recovery {
     HF_LOG_RECOVER_CLOSE,
     HF_LOG_RECOVER_STRAY, /* unlink what an interrupted preparation left behind */
     HF_LOG_RECOVER_STRAY_SYNC,
-    HF_LOG_RECOVER_REOPEN, /* current and ready segments, for writing */
-    HF_LOG_RECOVER_ZERO,   /* the torn tail */
+    HF_LOG_RECOVER_REOPEN, /* the one before current, current and ready segments, for writing */
+    HF_LOG_RECOVER_REREAD, /* the newest batches */
+    HF_LOG_RECOVER_REWRITE,
+    HF_LOG_RECOVER_ZERO, /* the torn tail */
     HF_LOG_RECOVER_SYNC,
     HF_LOG_RECOVER_SEGMENT, /* waits for the first segment, if there is none */
     HF_LOG_RECOVER_SEAL,
@@ -145,7 +154,9 @@ struct hf_log {
     void *window_block;
     int32_t recover_file;
     uint64_t recover_segment; /* open in recover_file; 0: none */
-    uint64_t recover_at;
+    uint64_t recover_at;      /* what is read or written next ... */
+    uint64_t recover_to;      /* ... and where that ends */
+    hf_log_spot newest_batches[HF_LOG_FLUSHES_MAX];
     uint64_t recover_skip;
     char recover_path[HF_LOG_PATH_MAX];
     uint64_t found[HF_LOG_SEGMENTS_MAX];

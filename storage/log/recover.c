@@ -1,10 +1,10 @@
 /* Recovery: reads (walk.h decides), then prepares to go on.
  *
- * Only when everything was read and found good is anything changed: unfinished spares are removed,
- * the torn tail is zeroed, and what was read is made durable (it may have been in a cache only);
- * then a seal of the new epoch follows. From then on no cut-off batch can come back: its bytes are
- * zeros, and its epoch is over. And what was accepted counts as acknowledged: rot in it is told
- * from a torn tail.
+ * Only when everything was read and found good is anything changed: unfinished spares are removed
+ * and the names made durable, what was accepted is made durable (see settle), the torn tail is
+ * zeroed; then a seal of the new epoch follows. From then on no cut-off batch can come back: its
+ * bytes are zeros, and its epoch is over. And what was accepted counts as acknowledged: rot in it
+ * is told from a torn tail.
  */
 #include "storage/log/log_impl.h"
 
@@ -84,6 +84,14 @@ static void on_segment(void *context, const hf_log_segment_head *head, const hf_
     }
 }
 
+static void on_batch(void *context, const hf_log_batch *batch)
+{
+    hf_log *log = context;
+    log->newest_batches[batch->seq % HF_LOG_FLUSHES_MAX] = (hf_log_spot){
+        .segment = batch->segment, .from = batch->offset, .to = batch->offset + batch->block_size
+    };
+}
+
 static void start_new(hf_log *log)
 {
     log->oldest = 1;
@@ -110,9 +118,9 @@ static void start_reading(hf_log *log, uint64_t from)
     log->newest = log->found[log->found_count - 1];
     log->retired = log->oldest;
     log->close_next = log->oldest;
-    hf_log_walk_handler handler = { .context = log,
-                                    .on_record = on_record,
-                                    .on_segment = on_segment };
+    hf_log_walk_handler handler = {
+        .context = log, .on_record = on_record, .on_batch = on_batch, .on_segment = on_segment
+    };
     hf_log_walk_open(&log->walk, &handler, log->config.log_id, log->oldest, log->newest, from,
                      false, log->ring, log->config.staging_bytes);
     recover_want(log);
@@ -213,7 +221,15 @@ static void read_done(hf_log *log, int64_t result)
     recover_want(log);
 }
 
-/* ---- Preparing to go on ---- */
+/* ---- Settling: what was accepted becomes durable, what was cut off becomes zeros ----
+ *
+ * Of what was read, all is durable but the batches that the run before had in flight: the newest
+ * HF_LOG_FLUSHES_MAX at most, which lie in the current segment and the one before. After a kill
+ * they may be in a cache only, and a power loss would take them from under what is built on them.
+ * Syncing does not help where an earlier sync failed (pages that it dropped are clean, and shown):
+ * so their bytes are written again. The same holds for zeros that an earlier recovery wrote: they
+ * are written again as far as batches in flight can reach. Only then is the segment synced.
+ */
 
 static void adopt(hf_log *log)
 {
@@ -227,7 +243,8 @@ static void adopt(hf_log *log)
     log->appended = log->flushed = log->durable = log->next_record = walk->place.lsn;
     log->chain = log->next_chain = walk->records.chain;
     log->begin = true;
-    log->recover_segment = log->current;
+    uint64_t back = HF_LOG_FLUSHES_MAX - 1;
+    log->recover_segment = log->current - log->oldest < back ? log->oldest : log->current - back;
     recover_reopen(log);
 }
 
@@ -238,38 +255,48 @@ static void recover_reopen(hf_log *log)
     submit(log, HF_LOG_RECOVER_REOPEN, HF_IO_OPEN);
 }
 
-/* Zeros what lies behind the end in this segment, then makes it durable, then the next segment. */
-static void recover_zero(hf_log *log)
+static uint64_t align_down(const hf_log *log, uint64_t at)
 {
-    uint64_t index = log->recover_segment - log->current;
-    uint64_t to = index <= HF_LOG_FLUSHES_MAX ? log->walk.tail.dirty_to[index] : 0;
-    to = (to + log->align - 1) & ~(uint64_t)(log->align - 1);
-    int32_t file = hf_log__segment(log, log->recover_segment)->file;
-    if (log->recover_at < to) {
-        uint64_t size = to - log->recover_at;
-        log->recover_op = (hf_io_op){ .file = file,
-                                      .flags = HF_IO_DURABLE,
-                                      .data = log->zeros,
-                                      .offset = log->recover_at,
-                                      .size = size < HF_LOG_ZERO_CHUNK ? size : HF_LOG_ZERO_CHUNK };
-        submit(log, HF_LOG_RECOVER_ZERO, HF_IO_WRITE);
-        return;
-    }
-    log->recover_op = (hf_io_op){ .file = file };
+    return at & ~(uint64_t)(log->align - 1);
+}
+
+static uint64_t align_up(const hf_log *log, uint64_t at)
+{
+    return align_down(log, at + log->align - 1);
+}
+
+static void settle_sync(hf_log *log)
+{
+    log->recover_op = (hf_io_op){ .file = hf_log__segment(log, log->recover_segment)->file };
     submit(log, HF_LOG_RECOVER_SYNC, HF_IO_SYNC);
 }
 
-static void reopen_done(hf_log *log, int64_t result)
+static void settle_zero(hf_log *log)
 {
-    hf_log__segment(log, log->recover_segment)->file = (int32_t)result;
-    uint64_t index = log->recover_segment - log->current;
-    log->recover_at = 0;
-    if (index <= HF_LOG_FLUSHES_MAX) {
-        log->recover_at = log->walk.tail.dirty_from[index] & ~(uint64_t)(log->align - 1);
+    if (log->recover_at >= log->recover_to) {
+        settle_sync(log);
+        return;
     }
-    /* Never below the log's end: possible only if the log came from a device with smaller blocks.
-     */
-    if (index == 0 && log->recover_at < log->offset && log->walk.tail.dirty_to[0] != 0) {
+    uint64_t size = log->recover_to - log->recover_at;
+    log->recover_op = (hf_io_op){ .file = hf_log__segment(log, log->recover_segment)->file,
+                                  .data = log->zeros,
+                                  .offset = log->recover_at,
+                                  .size = size < HF_LOG_ZERO_CHUNK ? size : HF_LOG_ZERO_CHUNK };
+    submit(log, HF_LOG_RECOVER_ZERO, HF_IO_WRITE);
+}
+
+/* What lies behind the log's end in this segment, as far as batches in flight can reach. */
+static void settle_tail(hf_log *log)
+{
+    uint64_t index = log->recover_segment - log->current;
+    if (log->recover_segment < log->current || index > HF_LOG_FLUSHES_MAX) {
+        settle_sync(log);
+        return;
+    }
+    const hf_log_tail *tail = &log->walk.tail;
+    if (index == 0 && tail->dirty_to[0] != 0 &&
+        align_down(log, tail->dirty_from[0]) < log->offset) {
+        /* Possible only if the log came from a device with smaller blocks. */
         hf_log_detail_reset(&log->detail);
         hf_log_detail_put(&log->detail, log->recover_path);
         hf_log_detail_put(&log->detail,
@@ -278,8 +305,48 @@ static void reopen_done(hf_log *log, int64_t result)
         end(log, HF_E_NOTSUPPORTED);
         return;
     }
-    recover_zero(log);
+    uint64_t from = index == 0 ? log->offset : HF_LOG_SEGMENT_HEAD;
+    uint64_t to = from + HF_LOG_WALK_WINDOW;
+    uint64_t bytes = hf_log__segment(log, log->recover_segment)->bytes;
+    HF_ASSERT(tail->dirty_to[index] <= to && bytes != 0);
+    log->recover_at = align_up(log, from);
+    log->recover_to = align_down(log, to < bytes ? to : bytes);
+    settle_zero(log);
 }
+
+/* The newest batches, as far as they lie in this segment: read and written back. */
+static void settle_batches(hf_log *log)
+{
+    if (log->recover_at >= log->recover_to) {
+        settle_tail(log);
+        return;
+    }
+    uint64_t size = log->recover_to - log->recover_at;
+    log->recover_op = (hf_io_op){ .file = hf_log__segment(log, log->recover_segment)->file,
+                                  .data = log->window,
+                                  .offset = log->recover_at,
+                                  .size = size < HF_LOG_WALK_WINDOW ? size : HF_LOG_WALK_WINDOW };
+    submit(log, HF_LOG_RECOVER_REREAD, HF_IO_READ);
+}
+
+static void reopen_done(hf_log *log, int64_t result)
+{
+    hf_log__segment(log, log->recover_segment)->file = (int32_t)result;
+    uint64_t from = UINT64_MAX;
+    uint64_t to = 0;
+    for (uint32_t i = 0; i < HF_LOG_FLUSHES_MAX; i++) {
+        const hf_log_spot *spot = &log->newest_batches[i];
+        if (spot->segment == log->recover_segment) {
+            from = spot->from < from ? spot->from : from;
+            to = spot->to > to ? spot->to : to;
+        }
+    }
+    log->recover_at = to == 0 ? 0 : align_down(log, from);
+    log->recover_to = align_up(log, to);
+    settle_batches(log);
+}
+
+/* ---- Going on ---- */
 
 static void seal_or_open(hf_log *log)
 {
@@ -301,10 +368,7 @@ static void recover_stray(hf_log *log)
         /* Left over from a removal that was interrupted: older than a gap, so needed by nobody. */
         uint32_t at = log->stray_at - log->stray_count;
         if (at >= log->found_count || log->found[at] >= log->oldest) {
-            if (log->stray_at == 0) {
-                adopt(log);
-                return;
-            }
+            /* Also when nothing was removed: the newest names may not have been durable yet. */
             log->recover_op = (hf_io_op){ .path = log->config.dir };
             submit(log, HF_LOG_RECOVER_STRAY_SYNC, HF_IO_SYNC_DIR);
             return;
@@ -346,13 +410,16 @@ static bool recover_check(hf_log *log, int64_t result)
         [HF_LOG_RECOVER_STRAY] = "removing an unfinished or unneeded segment",
         [HF_LOG_RECOVER_STRAY_SYNC] = "syncing the directory",
         [HF_LOG_RECOVER_REOPEN] = "opening a segment for writing",
+        [HF_LOG_RECOVER_REREAD] = "reading the newest batches",
+        [HF_LOG_RECOVER_REWRITE] = "writing the newest batches again",
         [HF_LOG_RECOVER_ZERO] = "zeroing the torn tail",
         [HF_LOG_RECOVER_SYNC] = "syncing a segment",
         [HF_LOG_RECOVER_SEGMENT] = "", /* the maker's */
         [HF_LOG_RECOVER_SEAL] = "",    /* the writer's */
     };
-    if (result < 0 ||
-        (log->recovery == HF_LOG_RECOVER_ZERO && result != (int64_t)log->recover_op.size)) {
+    bool whole = log->recovery == HF_LOG_RECOVER_REREAD ||
+                 log->recovery == HF_LOG_RECOVER_REWRITE || log->recovery == HF_LOG_RECOVER_ZERO;
+    if (result < 0 || (whole && result != (int64_t)log->recover_op.size)) {
         end_io(log, verbs[log->recovery], log->recover_op.offset, result);
         return false;
     }
@@ -406,9 +473,16 @@ static void recover_done(hf_io_op *op, int64_t result)
     case HF_LOG_RECOVER_REOPEN:
         reopen_done(log, result);
         return;
+    case HF_LOG_RECOVER_REREAD:
+        submit(log, HF_LOG_RECOVER_REWRITE, HF_IO_WRITE);
+        return;
+    case HF_LOG_RECOVER_REWRITE:
+        log->recover_at += log->recover_op.size;
+        settle_batches(log);
+        return;
     case HF_LOG_RECOVER_ZERO:
         log->recover_at += log->recover_op.size;
-        recover_zero(log);
+        settle_zero(log);
         return;
     case HF_LOG_RECOVER_SYNC:
         synced(log);
