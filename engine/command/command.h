@@ -152,8 +152,8 @@ typedef struct hf_add {
     hf_bytes key;
     hf_bytes field; /* empty data (NULL): the key itself is the quantity */
     int64_t delta;
-    int64_t min; /* INT64_MIN: none */
-    int64_t max; /* INT64_MAX: none */
+    int64_t min; /* INT64_MIN: none, or the delta moves away from it */
+    int64_t max; /* INT64_MAX: likewise */
 } hf_add;
 /* Parses HF.ADD's arguments; the session takes the bounds from here for its escrow lock. False: the
  * error is written to `reply` (which may be NULL). */

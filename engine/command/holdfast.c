@@ -50,6 +50,9 @@ bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_add *add, hf_buf *repl
             return false;
         }
     }
+    /* A bound that the delta moves away from is none: neither here nor for those who come later. */
+    add->min = add->delta > 0 ? INT64_MIN : add->min;
+    add->max = add->delta < 0 ? INT64_MAX : add->max;
     return true;
 }
 
@@ -113,10 +116,10 @@ hf_ran hf_command__run_hf_add(hf_view *view, const hf_call *call)
     wide sum = (wide)value + add.delta;
     wide lowest = sum - pending.minus;
     wide highest = sum + pending.plus;
-    if (add.delta <= 0 && highest < add.min) {
+    if (highest < add.min) {
         return limit(call, "below", add.min);
     }
-    if (add.delta >= 0 && lowest > add.max) {
+    if (lowest > add.max) {
         return limit(call, "above", add.max);
     }
     bool low_safe = add.delta > 0 || (lowest >= add.min && lowest >= pending.min);
