@@ -155,7 +155,7 @@ const char *hf_option__near(const char *name, size_t size, bool in_file)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         size_t length = strlen(options[i].name);
         uint32_t far = distance(name, size, options[i].name, length);
-        if (known(&options[i], in_file) && far < best_distance && far < length) {
+        if (known(&options[i], in_file) && far < best_distance) {
             best = options[i].name;
             best_distance = far;
         }

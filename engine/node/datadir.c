@@ -86,7 +86,7 @@ hf_err hf_identity_parse(hf_identity *identity, const char *text, size_t size)
     hf_bytes rest = hf_bytes_of(text, size);
     hf_bytes value;
     *identity = (hf_identity){ .version = 0 };
-    if (size > HF_DATADIR_IDENTITY || !check_sum(&rest) || !next_value(&rest, "holdfast", &value) ||
+    if (!check_sum(&rest) || !next_value(&rest, "holdfast", &value) ||
         hf_text_u64(value, &identity->version) != HF_OK || identity->version == 0) {
         return HF_E_CORRUPT;
     }

@@ -29,7 +29,7 @@
 
 enum {
     HF_DATADIR_VERSION = 1,
-    HF_DATADIR_IDENTITY = 4096, /* the file is never larger */
+    HF_DATADIR_IDENTITY = 4096, /* the file is never larger, in any version */
     HF_DATADIR_SHARDS_MAX = 64,
 };
 

@@ -252,7 +252,7 @@ static bool send_line(const hf_oplog *log, hf_oplog_level level, const char *tex
     do {
         count = poll(&ready, 1, level >= HF_OPLOG_ERROR ? WAIT_MS : 0);
     } while (count < 0 && errno == EINTR);
-    if (count <= 0 || (ready.revents & POLLOUT) == 0) {
+    if ((ready.revents & POLLOUT) == 0) { /* also when the wait was in vain */
         return false;
     }
     while (size != 0) {

@@ -176,8 +176,13 @@ static void no_place_for_it(void **unused)
     test_write(test_path(name, path, "file"), "", 0);
     assert_int_equal(hf_datadir_open(&dir, name, 2, &problem), HF_EXIT_CREATE);
     assert_non_null(strstr(problem.text, "Not a directory"));
+    mode_t before = umask(0);
     assert_int_equal(hf_datadir_open(&dir, test_path(name, path, "new"), 1, &problem), HF_EXIT_OK);
+    (void)umask(before);
     hf_datadir_close(&dir);
+    struct stat st;
+    assert_int_equal(stat(name, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700); /* nobody else reads the data */
 }
 
 static int set_up(void **unused)

@@ -78,6 +78,18 @@ static void file_over_default(void **unused)
     assert_int_equal(config.http.port, 7381);
 }
 
+static void signs_of_comments_in_values(void **unused)
+{
+    (void)unused;
+    put_file("data = /var//a/b\nlisten = \"a # b\\\" // c:1\" // x\nhttp = 'd /* e\\' # f:2' # y\n"
+             "cores=//z\n3");
+    assert_int_equal(ARGS("--config", path), HF_EXIT_OK);
+    assert_string_equal(config.data, "/var//a/b");
+    assert_string_equal(config.listen.host, "a # b\" // c");
+    assert_string_equal(config.http.host, "d /* e' # f");
+    assert_int_equal(config.cores, 3);
+}
+
 static void flag_over_file(void **unused)
 {
     (void)unused;
@@ -165,9 +177,13 @@ static int tear_down(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_anything),      cmocka_unit_test(memory_by_rule),
-        cmocka_unit_test(file_over_default),     cmocka_unit_test(flag_over_file),
-        cmocka_unit_test(every_form_of_a_flag),  cmocka_unit_test(actions_read_no_file),
+        cmocka_unit_test(without_anything),
+        cmocka_unit_test(memory_by_rule),
+        cmocka_unit_test(file_over_default),
+        cmocka_unit_test(flag_over_file),
+        cmocka_unit_test(signs_of_comments_in_values),
+        cmocka_unit_test(every_form_of_a_flag),
+        cmocka_unit_test(actions_read_no_file),
         cmocka_unit_test(printed_is_read_again),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
