@@ -243,6 +243,18 @@ static bool holds_any(const hf_lock *lock, const hf_lock_txn *self)
     return false;
 }
 
+/* Whether the range stands in the way of a request that meets it: by being held or wanted, or by
+ * an older request that waits for it (else a stream of readers of ranges could starve a writer). */
+static bool range_blocks(const hf_lock *range, hf_lock_mode mode, hf_age age,
+                         const hf_lock_txn *self)
+{
+    if (modes_conflict(range->mode, mode) &&
+        (range->wanted ? hf_age_older(range->wanted_age, age) : held_against(range, mode, self))) {
+        return true;
+    }
+    return older_waits(range, mode, age) && !holds_any(range, self);
+}
+
 /* A range lock in the way of [start, end) (a key: end == start, point). */
 static hf_lock *range_against(const hf_lock_table *table, hf_bytes start, hf_bytes end, bool point,
                               hf_lock_mode mode, hf_age age, const hf_lock_txn *self)
@@ -250,15 +262,19 @@ static hf_lock *range_against(const hf_lock_table *table, hf_bytes start, hf_byt
     for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
         bool meets = point ? in_range(start, lock_start(range), lock_end(range))
                            : ranges_meet(start, end, lock_start(range), lock_end(range));
-        if (!meets || !modes_conflict(range->mode, mode)) {
-            continue;
-        }
-        if (range->wanted ? hf_age_older(range->wanted_age, age)
-                          : held_against(range, mode, self)) {
+        if (meets && range_blocks(range, mode, age, self)) {
             return range;
         }
     }
     return NULL;
+}
+
+/* The same for a key's lock. Whoever already holds the key does not queue behind those who wait for
+ * it. */
+static bool key_blocks(const hf_lock *lock, hf_lock_mode mode, hf_age age, const hf_lock_txn *self)
+{
+    return held_against(lock, mode, self) ||
+           (older_waits(lock, mode, age) && !holds_any(lock, self));
 }
 
 bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode, hf_age age,
@@ -275,11 +291,7 @@ bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mod
         return true;
     }
     *at = lock;
-    if (held_against(lock, mode, self)) {
-        return false;
-    }
-    /* Whoever already holds the key does not queue behind those who wait for it. */
-    return holds_any(lock, self) || !older_waits(lock, mode, age);
+    return !key_blocks(lock, mode, age, self);
 }
 
 static bool undecided_below(const hf_lock *lock, uint64_t ts)
@@ -343,7 +355,7 @@ bool hf_lock_range_free(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_l
     }
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         for (hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
-            if (in_range(lock_start(lock), start, end) && held_against(lock, mode, self)) {
+            if (in_range(lock_start(lock), start, end) && key_blocks(lock, mode, age, self)) {
                 *at = lock;
                 return false;
             }
@@ -437,6 +449,7 @@ static void make_ready(hf_lock_table *table, hf_lock *lock, hf_lock_waiter *wait
     table->waiter_count--;
     lock->ready++;
     waiter->lock = lock;
+    waiter->ready = true;
     waiter->prev = table->ready_last;
     if (table->ready_last != NULL) {
         table->ready_last->next = waiter;
@@ -488,12 +501,34 @@ void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_
     table->waiter_count++;
 }
 
+static void ready_remove(hf_lock_table *table, hf_lock_waiter *waiter)
+{
+    if (waiter->prev != NULL) {
+        waiter->prev->next = waiter->next;
+    } else {
+        table->ready_first = waiter->next;
+    }
+    if (waiter->next != NULL) {
+        waiter->next->prev = waiter->prev;
+    } else {
+        table->ready_last = waiter->prev;
+    }
+    waiter->lock = NULL;
+    waiter->ready = false;
+    waiter->next = waiter->prev = NULL;
+}
+
 void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter)
 {
     hf_lock *lock = waiter->lock;
     HF_PRE(lock != NULL);
-    waiters_remove(lock, waiter);
-    table->waiter_count--;
+    if (waiter->ready) {
+        ready_remove(table, waiter);
+        lock->ready--;
+    } else {
+        waiters_remove(lock, waiter);
+        table->waiter_count--;
+    }
     /* Those behind may have waited for this one only. */
     wake(table, lock);
     drop_if_unused(table, lock);
@@ -510,15 +545,8 @@ hf_lock_waiter *hf_lock_ready(hf_lock_table *table)
     }
     hf_lock_waiter *waiter = table->ready_first;
     if (waiter != NULL) {
-        table->ready_first = waiter->next;
-        if (waiter->next != NULL) {
-            waiter->next->prev = NULL;
-        } else {
-            table->ready_last = NULL;
-        }
         table->running = waiter->lock;
-        waiter->lock = NULL;
-        waiter->next = waiter->prev = NULL;
+        ready_remove(table, waiter);
     }
     return waiter;
 }
@@ -596,6 +624,12 @@ bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_by
     hf_lock *lock = find(table, key, hash);
     HF_ASSERT(lock != NULL);
     hf_lock_escrow *escrow = escrow_of(lock, field);
+    int64_t plus = escrow == NULL ? 0 : escrow->plus;
+    int64_t minus = escrow == NULL ? 0 : escrow->minus;
+    if (delta >= 0 ? __builtin_add_overflow(plus, delta, &plus)
+                   : __builtin_sub_overflow(minus, delta, &minus)) {
+        return false;
+    }
     if (escrow == NULL) {
         escrow = hf_heap_take(table->heap, sizeof *escrow + field.size);
         if (escrow == NULL) {
@@ -610,12 +644,8 @@ bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_by
         lock->escrows = escrow;
     }
     escrow->count++;
-    /* The command proved that neither sum overflows together with the value. */
-    if (delta >= 0) {
-        escrow->plus += delta;
-    } else {
-        escrow->minus += -delta;
-    }
+    escrow->plus = plus;
+    escrow->minus = minus;
     escrow->min = min > escrow->min ? min : escrow->min;
     escrow->max = max < escrow->max ? max : escrow->max;
     return true;
@@ -631,7 +661,7 @@ void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf
     if (delta >= 0) {
         escrow->plus -= delta;
     } else {
-        escrow->minus -= -delta;
+        escrow->minus += delta;
     }
     HF_ASSERT(escrow->plus >= 0 && escrow->minus >= 0);
     escrow->count--;

@@ -54,6 +54,7 @@ typedef struct hf_lock_waiter {
     const hf_lock_txn *self; /* whose holds do not stand in its own way; NULL: none */
     hf_age age;
     hf_lock_mode mode;
+    bool ready; /* made ready, not handed out yet */
 } hf_lock_waiter;
 
 /* Sums over the undecided additions of one quantity (the key itself, or one of its fields). */
@@ -97,8 +98,8 @@ void hf_lock_unwant(hf_lock_table *table, hf_lock *wanted);
 /* Gives back everything the transaction holds; waiters that may go on become ready. */
 void hf_lock_release(hf_lock_table *table, hf_lock_txn *txn);
 
-/* Calls back with every active (not prepared) holder of `at` that is younger than `age`: to be
- * wounded. The callback must not release; collect first. */
+/* Calls back with every holder of `at`; the caller picks whom to wound or to ask after. The
+ * callback must not release; collect first. */
 typedef void hf_lock_visit(void *context, hf_lock_txn *holder);
 void hf_lock_holders(hf_lock *at, hf_lock_visit *visit, void *context);
 /* Every holder once per lock it has: for the operator. */
@@ -108,8 +109,7 @@ void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *co
 
 void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_lock_mode mode,
                   hf_age age, const hf_lock_txn *self);
-/* Gives up waiting. Not between hf_lock_ready() handing out others: the ready list is drained
- * first. */
+/* Gives up waiting; also when it was made ready already and was not handed out yet. */
 void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter);
 /* The next waiter that became ready, oldest first per lock; NULL: none. It waits no more: run it
  * again at once, then call this again until NULL: one that ran and holds nothing makes way for the
@@ -119,7 +119,8 @@ hf_lock_waiter *hf_lock_ready(hf_lock_table *table);
 /* ---- Escrow sums of a key's undecided additions ---- */
 const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, uint64_t hash,
                                           hf_bytes field);
-/* Only while an E (or X) lock of the transaction is held on the key. False: no memory. */
+/* Only while an E (or X) lock of the transaction is held on the key. False: no memory, or a sum
+ * would leave 64 bits; nothing is changed. */
 HF_MUST_USE bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash,
                                     hf_bytes field, int64_t delta, int64_t min, int64_t max);
 void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,

@@ -82,9 +82,11 @@ static void query(hf_participant *p, uint16_t from, hf_participant_update *u)
     }
 }
 
+/* Asks everyone; asked again, those who have not answered: a question may have been lost. */
 static void recover(hf_participant *p, hf_participant_update *u)
 {
     if (p->recovering) {
+        u->ask = p->participants & ~p->answered;
         return;
     }
     HF_PRE((p->participants & hf_shard_bit(p->self)) != 0);
@@ -118,6 +120,29 @@ static void resolve(hf_participant *p, uint16_t from, hf_participant_update *u)
     case HF_PARTICIPANT_ABORTED:
         u->finalize |= p->resolvers & ~hf_shard_bit(p->self);
         p->resolvers = 0;
+        break;
+    }
+}
+
+/* A PREPARE that is known here is never evaluated again. */
+static void repeated(hf_participant *p, hf_participant_update *u)
+{
+    switch ((hf_participant_state)p->state) {
+    case HF_PARTICIPANT_NONE:
+    case HF_PARTICIPANT_ACTIVE:
+        HF_UNREACHABLE(); /* it is the first */
+    case HF_PARTICIPANT_QUEUED:
+    case HF_PARTICIPANT_LOGGED:
+    case HF_PARTICIPANT_POISONING:
+        p->answer_due = true;
+        break;
+    case HF_PARTICIPANT_PREPARED:
+    case HF_PARTICIPANT_COMMITTED:
+        u->tell_prepared = true;
+        break;
+    case HF_PARTICIPANT_REFUSED:
+    case HF_PARTICIPANT_ABORTED:
+        u->tell_refused = true;
         break;
     }
 }
@@ -160,6 +185,9 @@ void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t
         HF_ASSERT(p->state == HF_PARTICIPANT_NONE || p->state == HF_PARTICIPANT_ACTIVE);
         p->state = HF_PARTICIPANT_QUEUED;
         p->answer_due = true;
+        break;
+    case HF_EVENT_REPEATED:
+        repeated(p, u);
         break;
     case HF_EVENT_LOGGED:
         HF_ASSERT(p->state == HF_PARTICIPANT_NONE || p->state == HF_PARTICIPANT_ACTIVE ||

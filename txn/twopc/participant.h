@@ -50,13 +50,14 @@ typedef struct hf_participant {
 } hf_participant;
 
 typedef enum hf_participant_event {
-    HF_EVENT_LOCKED,  /* memory locks were taken (before any prepare) */
-    HF_EVENT_QUEUED,  /* a PREPARE came and waits for locks */
-    HF_EVENT_LOGGED,  /* it was evaluated and its record appended (ts: prepare timestamp) */
-    HF_EVENT_REFUSED, /* it was evaluated and refused, or its locks were lost */
-    HF_EVENT_DURABLE, /* the PREPARE or TOMBSTONE record is durable */
-    HF_EVENT_COMMIT,  /* FINALIZE: committed at ts */
-    HF_EVENT_ABORT,   /* FINALIZE: aborted */
+    HF_EVENT_LOCKED,   /* memory locks were taken (before any prepare) */
+    HF_EVENT_QUEUED,   /* a PREPARE came and waits for locks */
+    HF_EVENT_REPEATED, /* a PREPARE came again, or too late: the recorded answer (I6) */
+    HF_EVENT_LOGGED,   /* it was evaluated and its record appended (ts: prepare timestamp) */
+    HF_EVENT_REFUSED,  /* it was evaluated and refused, or its locks were lost */
+    HF_EVENT_DURABLE,  /* the PREPARE or TOMBSTONE record is durable */
+    HF_EVENT_COMMIT,   /* FINALIZE: committed at ts */
+    HF_EVENT_ABORT,    /* FINALIZE: aborted */
     HF_EVENT_QUERY, /* the anchor asks: answer, and if nothing is logged never log it (from: anchor)
                      */
     HF_EVENT_RESOLVE,      /* someone (from) wants the decision: at the anchor only */
