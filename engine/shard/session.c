@@ -32,7 +32,8 @@ bool hf_session__open(hf_shard *shard)
         hf_buf_open(all[i], shard->heap);
     }
     shard->session = session;
-    return hf_map_reserve(&session->conns, shard->config.connections_max) == HF_OK;
+    return hf_map_reserve(&session->conns, shard->config.connections_max) == HF_OK &&
+           hf_server__open(shard);
 }
 
 static void conn_bufs(hf_conn *conn, hf_buf *all[9])
@@ -51,6 +52,7 @@ static void conn_bufs(hf_conn *conn, hf_buf *all[9])
 static void refuse_conn(hf_shard *shard, hf_conn_id id)
 {
     static const char text[] = "-ERR max number of clients reached\r\n";
+    shard->session->rejected++;
     shard->io->ops->conn_send(shard->io, id, hf_bytes_of(text, sizeof text - 1));
     shard->io->ops->conn_close(shard->io, id);
 }
@@ -84,6 +86,7 @@ void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
     conn->slot_mask = HF_SLOTS_LEAST - 1;
     conn->proto = 2;
     conn->op = UINT32_MAX;
+    conn->command = UINT16_MAX;
     hf_resp_parser_open(&conn->parser);
     conn->next = session->first;
     if (session->first != NULL) {
@@ -181,7 +184,10 @@ static bool has_slot(hf_shard *shard, hf_conn *conn)
 static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
 {
     hf_slot *slot = &conn->slots[conn->next_number++ & conn->slot_mask];
-    *slot = (hf_slot){ .started_ns = shard->io->now_ns };
+    *slot =
+        (hf_slot){ .started_ns = shard->io->now_ns, .mute = conn->reply_off || conn->reply_skip };
+    conn->reply_skip = false;
+    hf_server__started(shard, conn, slot);
     return slot;
 }
 
@@ -194,7 +200,9 @@ static void move_finished(hf_shard *shard, hf_conn *conn)
             break;
         }
         if (slot->reply.heap != NULL) {
-            hf_buf_raw(&conn->out, slot->reply.data, slot->reply.size);
+            if (!slot->mute) {
+                hf_buf_raw(&conn->out, slot->reply.data, slot->reply.size);
+            }
             hf_buf_close(&slot->reply);
         }
         conn->first++;
@@ -207,10 +215,10 @@ static void move_finished(hf_shard *shard, hf_conn *conn)
 
 static hf_buf *slot_buf(hf_shard *shard, hf_conn *conn, uint32_t number)
 {
-    if (number == conn->first) {
+    hf_slot *slot = &conn->slots[number & conn->slot_mask];
+    if (number == conn->first && !slot->mute) {
         return &conn->out;
     }
-    hf_slot *slot = &conn->slots[number & conn->slot_mask];
     if (slot->reply.heap == NULL) {
         hf_buf_open(&slot->reply, shard->heap);
     }
@@ -220,7 +228,9 @@ static hf_buf *slot_buf(hf_shard *shard, hf_conn *conn, uint32_t number)
 hf_buf *hf_conn__reply(hf_shard *shard, hf_conn *conn)
 {
     (void)slot_new(shard, conn);
-    return slot_buf(shard, conn, conn->next_number - 1);
+    hf_buf *out = slot_buf(shard, conn, conn->next_number - 1);
+    conn->reply_at = out->size;
+    return out;
 }
 
 void hf_conn__done(hf_shard *shard, hf_conn *conn)
@@ -229,6 +239,9 @@ void hf_conn__done(hf_shard *shard, hf_conn *conn)
     if (slot->reply.heap != NULL && slot->reply.failed) {
         hf_conn__close(shard, conn);
     }
+    hf_buf *out = slot_buf(shard, conn, conn->next_number - 1);
+    hf_server__ended(shard, conn, slot,
+                     hf_bytes_of(out->data + conn->reply_at, out->size - conn->reply_at));
     slot->done = true;
     move_finished(shard, conn);
 }
@@ -285,11 +298,16 @@ static hf_conn *answered(hf_shard *shard, hf_ticket ticket, hf_slot **slot)
 
 void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
 {
+    if ((ticket.place & HF_PLACE_APPLY) != 0) {
+        hf_apply__replied(shard, ticket, reply);
+        return;
+    }
     hf_slot *slot;
     hf_conn *conn = answered(shard, ticket, &slot);
     if (conn == NULL) {
         return;
     }
+    hf_server__ended(shard, conn, slot, reply);
     hf_buf *out = slot_buf(shard, conn, ticket.number);
     hf_buf_raw(out, reply.data, reply.size);
     if (out->failed) {
@@ -320,6 +338,7 @@ void hf_session__stamps(hf_shard *shard, hf_ticket ticket, hf_bytes stamps)
     }
     conn->watch_asked = conn->watch_count;
     hf_resp_simple(slot_buf(shard, conn, ticket.number), "OK");
+    hf_server__ended(shard, conn, slot, HF_LIT("+"));
     slot->done = true;
     move_finished(shard, conn);
 }
@@ -415,8 +434,8 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     return true;
 }
 
-static bool run_data(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                     const hf_bytes *args, uint32_t argc)
+bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                      const hf_bytes *args, uint32_t argc)
 {
     hf_request_command one = { command, args, argc };
     if (conn->op != UINT32_MAX) {
@@ -446,6 +465,7 @@ static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, ui
     const hf_command *command = hf_command_find(args[0]);
     hf_buf *error = &shard->session->error;
     hf_buf_reset(error);
+    shard->session->running = (hf_request_command){ NULL, args, argc };
     if (command == NULL || (command->flags & HF_COMMAND_INTERNAL) != 0) {
         hf_command_unknown(error, args, argc);
     } else if (!hf_command_check(command, args, argc, error)) {
@@ -464,14 +484,19 @@ static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, ui
         hf_conn__done(shard, conn);
         return true;
     }
+    if (hf_server__paused(shard, command, args, argc)) {
+        return false;
+    }
+    shard->session->running.command = command;
+    conn->command = command->id;
     if (conn->multi && !ends_multi(command)) {
         hf_session__queue(shard, conn, command, args, argc);
         return true;
     }
-    if (command->run != NULL) {
-        return run_data(shard, conn, command, args, argc);
+    hf_session_command *session_command = hf_session__find(shard, command);
+    if (session_command == NULL && command->run != NULL) {
+        return hf_session__data(shard, conn, command, args, argc);
     }
-    hf_session_command *session_command = hf_session__find(command);
     if (session_command == NULL) {
         hf_command_unknown(error, args, argc);
         hf_buf *out = hf_conn__reply(shard, conn);
@@ -570,6 +595,7 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
         return;
     }
     conn->last_ns = shard->io->now_ns;
+    shard->session->bytes_in += data.size;
     if (conn->listener == HF_LISTENER_HTTP) {
         hf_http__received(shard, conn, data);
         return;
@@ -608,6 +634,7 @@ static void flush(hf_shard *shard, hf_conn *conn)
     conn->out = spare;
     hf_buf_reset(&conn->out);
     conn->is_sending = true;
+    shard->session->bytes_out += conn->sending.size;
     shard->io->ops->conn_send(shard->io, conn->id, hf_buf_view(&conn->sending));
 }
 

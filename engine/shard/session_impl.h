@@ -19,7 +19,10 @@ enum {
 typedef struct hf_slot {
     hf_buf reply; /* when it came before its turn */
     bool done;
-    bool multi; /* over several shards: it may be retried, so later ones on its keys wait */
+    bool multi;       /* over several shards: it may be retried, so later ones on its keys wait */
+    bool mute;        /* CLIENT REPLY: nobody wants to know */
+    uint16_t command; /* of the table; UINT16_MAX: none */
+    uint32_t noted;   /* where hf_server__started() noted the arguments */
     uint64_t started_ns;
 } hf_slot;
 
@@ -37,6 +40,8 @@ typedef struct hf_conn {
     hf_resp_parser parser;
     hf_buf arg_slices; /* of hf_resp_arg */
     hf_buf out, sending;
+    uint32_t reply_at; /* where the reply at hand begins in its buffer */
+    uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, barrier;
 
     hf_slot *slots; /* ring */
@@ -80,6 +85,8 @@ struct hf_session {
     hf_buf conditions;
     hf_buf many; /* slices of several commands */
     hf_buf error;
+    hf_request_command running; /* what a new slot is for; command NULL: nothing in the table */
+    uint64_t bytes_in, bytes_out, rejected;
     void *server; /* of session_server.c */
 };
 
@@ -87,8 +94,9 @@ struct hf_session {
  * False: not now (nothing happened); it is tried again. */
 typedef bool hf_session_command(hf_shard *shard, hf_conn *conn, const hf_command *command,
                                 const hf_bytes *args, uint32_t argc);
-/* session_table.c: the function of a row without `run`; NULL: not there. */
-hf_session_command *hf_session__find(const hf_command *command);
+/* session_table.c: the function of a row that the session runs itself (it may have a `run` besides,
+ * for MULTI); NULL: there is none. */
+hf_session_command *hf_session__find(const hf_shard *shard, const hf_command *command);
 
 /* Takes the next request number and lends the buffer for its reply, to be ended by done(). */
 hf_buf *hf_conn__reply(hf_shard *shard, hf_conn *conn);
@@ -101,6 +109,9 @@ void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi);
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn);
 void hf_conn__close(hf_shard *shard, hf_conn *conn);
 hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id);
+/* Runs a data command: the way of every row that has `run` and no function of its own. */
+bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                      const hf_bytes *args, uint32_t argc);
 /* Bytes that are no reply (push messages): appended behind what is there. */
 void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes);
 /* Starts a request of this connection. False: not now (no room, or a key is still being worked on).
@@ -127,6 +138,16 @@ void hf_pubsub__closed(hf_shard *shard, hf_conn *conn);
 /* ---- session_server.c ---- */
 uint64_t hf_server__turn(hf_shard *shard);
 bool hf_server__open(hf_shard *shard);
+/* CLIENT PAUSE: the command has to wait. */
+bool hf_server__paused(const hf_shard *shard, const hf_command *command, const hf_bytes *args,
+                       uint32_t argc);
+/* A slot was taken for session->running; its reply is there. For counters, SLOWLOG and MONITOR. */
+void hf_server__started(hf_shard *shard, hf_conn *conn, hf_slot *slot);
+void hf_server__ended(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_bytes reply);
+/* ---- session_apply.c ---- */
+/* Tickets with this bit in `place` are not of a connection. */
+#define HF_PLACE_APPLY ((uint64_t)1 << 63)
+void hf_apply__replied(hf_shard *shard, hf_ticket ticket, hf_bytes reply);
 /* ---- http.c ---- */
 void hf_http__accept(hf_shard *shard, hf_conn *conn);
 void hf_http__received(hf_shard *shard, hf_conn *conn, hf_bytes data);
