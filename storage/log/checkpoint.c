@@ -267,18 +267,19 @@ static void manifest_sync_dir(hf_checkpoint *checkpoint, hf_checkpoint_step step
     hf_checkpoint__submit(checkpoint, step, HF_IO_SYNC_DIR);
 }
 
-static void manifest_slot(hf_checkpoint *checkpoint)
+void hf_checkpoint__slot(hf_checkpoint *checkpoint, hf_checkpoint_step step,
+                         hf_checkpoint_manifest *manifest, int slot)
 {
-    uint64_t slot = checkpoint->slot == 0 ? 1 : 0;
-    checkpoint->next.head = hf_buf_view(&checkpoint->head);
-    uint32_t size = hf_checkpoint_slot_encode(&checkpoint->next, checkpoint->buffers[0].at);
+    manifest->head = hf_buf_view(&checkpoint->head);
+    uint32_t size = hf_checkpoint_slot_encode(manifest, checkpoint->buffers[0].at);
+    manifest->head = hf_bytes_of(NULL, 0);
     size = (size + HF_CHECKPOINT_BLOCK_ALIGN - 1) & ~(HF_CHECKPOINT_BLOCK_ALIGN - 1u);
     checkpoint->op = (hf_io_op){ .file = checkpoint->file,
                                  .flags = HF_IO_DURABLE,
                                  .data = checkpoint->buffers[0].at,
-                                 .offset = slot * HF_CHECKPOINT_SLOT,
+                                 .offset = (uint64_t)slot * HF_CHECKPOINT_SLOT,
                                  .size = size };
-    hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_PASS_SLOT, HF_IO_WRITE);
+    hf_checkpoint__submit(checkpoint, step, HF_IO_WRITE);
 }
 
 /* Files of the old set that the new one does not name; a leftover from a doubtful load goes with
@@ -312,7 +313,6 @@ static void in_force(hf_checkpoint *checkpoint)
 {
     checkpoint->slot = checkpoint->slot == 0 ? 1 : 0;
     checkpoint->manifest = checkpoint->next;
-    checkpoint->manifest.head = hf_bytes_of(NULL, 0);
     checkpoint->unlink_at = 0;
     unlink_next(checkpoint);
 }
@@ -336,6 +336,21 @@ static void broken(hf_checkpoint *checkpoint, const char *verb, int64_t result)
     hf_checkpoint__io_detail(checkpoint, verb, checkpoint->path, checkpoint->op.offset, result);
     checkpoint->broken = true;
     pass_end(checkpoint, HF_E_IO);
+}
+
+/* Later syncs of the directory may succeed and not reach past what this one lost, and the log's
+ * segments are named in it too. */
+static void directory_failed(hf_checkpoint *checkpoint, int64_t result)
+{
+    enum { EXIT_CODE = 74 }; /* EX_IOERR */
+    hf_checkpoint__io_detail(checkpoint, "syncing the directory", checkpoint->dir, 0, result);
+    checkpoint->step = HF_CHECKPOINT_FAILED;
+    checkpoint->stats.failures++;
+    if (checkpoint->handler.on_failed != NULL) {
+        checkpoint->handler.on_failed(checkpoint->handler.context, HF_E_IO, checkpoint->detail.at);
+    } else {
+        checkpoint->io->ops->fatal(checkpoint->io, EXIT_CODE, checkpoint->detail.at);
+    }
 }
 
 static void pass_sync_done(hf_checkpoint *checkpoint)
@@ -381,7 +396,7 @@ static const char *verb_of(hf_checkpoint_step step)
     case HF_CHECKPOINT_PASS_UNLINK:
         return "removing an old checkpoint file (it is removed at the next start)";
     default:
-        return "syncing the directory";
+        HF_UNREACHABLE();
     }
 }
 
@@ -396,6 +411,10 @@ static bool pass_check(hf_checkpoint *checkpoint, int64_t result)
     if (step == HF_CHECKPOINT_PASS_RESERVE && result == -EOPNOTSUPP) {
         return true; /* the zeros will reserve it */
     }
+    if (step == HF_CHECKPOINT_PASS_SYNC_DIR || step == HF_CHECKPOINT_PASS_UNLINK_SYNC) {
+        directory_failed(checkpoint, result);
+        return false;
+    }
     const char *verb = verb_of(step);
     if (step == HF_CHECKPOINT_PASS_SLOT || step == HF_CHECKPOINT_PASS_MANIFEST_CLOSE) {
         broken(checkpoint, verb, result);
@@ -406,10 +425,6 @@ static bool pass_check(hf_checkpoint *checkpoint, int64_t result)
         hf_checkpoint__path(checkpoint, checkpoint->number - 1);
     }
     memcpy(path, checkpoint->path, sizeof path);
-    if (step == HF_CHECKPOINT_PASS_SYNC_DIR || step == HF_CHECKPOINT_PASS_UNLINK_SYNC) {
-        /* Later syncs of the directory may succeed and not reach past what this one lost. */
-        checkpoint->broken = true;
-    }
     if (step >= HF_CHECKPOINT_PASS_UNLINK) { /* the pass has succeeded all the same */
         hf_checkpoint__io_detail(checkpoint, verb, path, 0, result);
         return true;
@@ -451,7 +466,8 @@ static void passing(hf_checkpoint *checkpoint, int64_t result)
         manifest_sync_dir(checkpoint, HF_CHECKPOINT_PASS_SYNC_DIR);
         return;
     case HF_CHECKPOINT_PASS_SYNC_DIR:
-        manifest_slot(checkpoint);
+        hf_checkpoint__slot(checkpoint, HF_CHECKPOINT_PASS_SLOT, &checkpoint->next,
+                            checkpoint->slot == 0 ? 1 : 0);
         return;
     case HF_CHECKPOINT_PASS_SLOT:
         checkpoint->op = (hf_io_op){ .file = checkpoint->file };
@@ -533,8 +549,7 @@ void hf_checkpoint_turn(hf_checkpoint *checkpoint, uint32_t budget)
     if (checkpoint->step == HF_CHECKPOINT_PASS_REFUSED) {
         hf_log_detail_put(&checkpoint->detail,
                           checkpoint->broken
-                              ? "an earlier write of the manifest or sync of the directory failed; "
-                                "restart the node"
+                              ? "an earlier write of the manifest failed; restart the node"
                               : "no memory for the checkpoint's head; the pass is given up");
         pass_end(checkpoint, checkpoint->broken ? HF_E_IO : HF_E_NOMEM);
     } else if (checkpoint->step == HF_CHECKPOINT_PASS_FILL) {

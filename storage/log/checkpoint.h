@@ -34,6 +34,9 @@ typedef struct hf_checkpoint_handler {
     /* A pass ended: HF_OK, the log may be cut at the lsn given to begin; or why not (HF_E_NOSPACE:
      * the node goes on without it and tries again later). */
     void (*on_written)(void *context, hf_err err, const char *detail);
+    /* A sync of the directory failed during a pass: names made in it from now on may be lost in
+     * silence, the log's too. The node must stop; nothing more comes. NULL: hf_io's fatal(). */
+    void (*on_failed)(void *context, hf_err err, const char *detail);
 } hf_checkpoint_handler;
 
 /* `dir` and `file_id` as for the log. NULL: no memory. */

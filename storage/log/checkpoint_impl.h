@@ -17,12 +17,17 @@ enum { HF_CHECKPOINT_BUFFERS = 2, HF_CHECKPOINT_FOUND_MAX = 256 };
 typedef enum hf_checkpoint_step {
     HF_CHECKPOINT_CLOSED,
     HF_CHECKPOINT_LOAD_MKDIR,
+    HF_CHECKPOINT_LOAD_MKDIR_SYNC,
     HF_CHECKPOINT_LOAD_MANIFEST_OPEN,
     HF_CHECKPOINT_LOAD_MANIFEST_READ,
     HF_CHECKPOINT_LOAD_MANIFEST_CLOSE,
     HF_CHECKPOINT_LOAD_OPEN,
     HF_CHECKPOINT_LOAD_READ,
     HF_CHECKPOINT_LOAD_CLOSE,
+    HF_CHECKPOINT_LOAD_SETTLE_OPEN, /* the manifest, as read, is made durable */
+    HF_CHECKPOINT_LOAD_SETTLE_WRITE,
+    HF_CHECKPOINT_LOAD_SETTLE_CLOSE,
+    HF_CHECKPOINT_LOAD_SETTLE_SYNC,
     HF_CHECKPOINT_LOAD_REMOVE,
     HF_CHECKPOINT_LOAD_REMOVE_SYNC,
     HF_CHECKPOINT_IDLE,
@@ -43,6 +48,7 @@ typedef enum hf_checkpoint_step {
     HF_CHECKPOINT_ABORT_WAIT, /* for block writes in flight */
     HF_CHECKPOINT_ABORT_CLOSE,
     HF_CHECKPOINT_ABORT_UNLINK,
+    HF_CHECKPOINT_FAILED, /* on_failed was called: nothing happens any more */
 } hf_checkpoint_step;
 
 typedef struct hf_checkpoint_buffer {
@@ -108,6 +114,9 @@ void hf_checkpoint__path_manifest(const hf_checkpoint *checkpoint, char path[HF_
                                   bool made);
 void hf_checkpoint__io_detail(hf_checkpoint *checkpoint, const char *verb, const char *path,
                               uint64_t offset, int64_t result);
+/* Writes `manifest` to its slot, from the first buffer on, durably. */
+void hf_checkpoint__slot(hf_checkpoint *checkpoint, hf_checkpoint_step step,
+                         hf_checkpoint_manifest *manifest, int slot);
 /* A step of loading ended. */
 void hf_checkpoint__loading(hf_checkpoint *checkpoint, int64_t result);
 

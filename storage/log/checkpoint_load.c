@@ -3,6 +3,7 @@
 #include <errno.h>
 
 static void load_file(hf_checkpoint *checkpoint);
+static void load_settle(hf_checkpoint *checkpoint);
 static void load_remove(hf_checkpoint *checkpoint);
 
 static void on_name(void *context, const char *name)
@@ -61,8 +62,7 @@ static void load_list(hf_checkpoint *checkpoint)
         return;
     }
     if (!checkpoint->manifest_found) {
-        checkpoint->file_at = 0; /* here on: the file to remove next */
-        load_remove(checkpoint);
+        load_settle(checkpoint);
         return;
     }
     checkpoint->op = (hf_io_op){ .path = checkpoint->path, .flags = HF_IO_DIRECT | HF_IO_READONLY };
@@ -107,8 +107,7 @@ static void load_manifest(hf_checkpoint *checkpoint, int64_t result)
 static void load_file(hf_checkpoint *checkpoint)
 {
     if (checkpoint->file_at == checkpoint->manifest.file_count) {
-        checkpoint->file_at = 0;
-        load_remove(checkpoint);
+        load_settle(checkpoint);
         return;
     }
     checkpoint->block_at = 0;
@@ -208,6 +207,39 @@ static void load_blocks(hf_checkpoint *checkpoint, int64_t result)
     hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_CLOSE, HF_IO_CLOSE);
 }
 
+/* ---- Settling ----
+ *
+ * The slot in force may be in a cache only, if the run before was killed while it wrote it: a power
+ * loss would bring the older one back, after its files were removed and the log was cut. A sync
+ * passes over what an earlier failed one dropped: so the slot is written again. What it names was
+ * durable before it was written first.
+ */
+
+static void load_sync_dir(hf_checkpoint *checkpoint, hf_checkpoint_step step)
+{
+    checkpoint->op = (hf_io_op){ .path = checkpoint->dir };
+    hf_checkpoint__submit(checkpoint, step, HF_IO_SYNC_DIR);
+}
+
+static void load_settle(hf_checkpoint *checkpoint)
+{
+    checkpoint->file_at = 0; /* from here on: the file to remove next */
+    if (checkpoint->slot < 0) {
+        load_sync_dir(checkpoint, HF_CHECKPOINT_LOAD_SETTLE_SYNC);
+        return;
+    }
+    hf_checkpoint__path_manifest(checkpoint, checkpoint->path, true);
+    checkpoint->op = (hf_io_op){ .path = checkpoint->path, .flags = HF_IO_DIRECT };
+    hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_SETTLE_OPEN, HF_IO_OPEN);
+}
+
+static void load_settled(hf_checkpoint *checkpoint)
+{
+    checkpoint->op = (hf_io_op){ .file = checkpoint->file };
+    checkpoint->file = -1;
+    hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_SETTLE_CLOSE, HF_IO_CLOSE);
+}
+
 /* ---- What an interrupted pass left behind ---- */
 
 static bool named(const hf_checkpoint *checkpoint, uint64_t number)
@@ -232,24 +264,37 @@ static void load_remove(hf_checkpoint *checkpoint)
             return;
         }
     }
-    checkpoint->op = (hf_io_op){ .path = checkpoint->dir };
-    hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_REMOVE_SYNC, HF_IO_SYNC_DIR);
+    load_sync_dir(checkpoint, HF_CHECKPOINT_LOAD_REMOVE_SYNC);
 }
 
 /* ---- Steps ---- */
 
+static const char *load_verb(hf_checkpoint_step step)
+{
+    switch ((int)step) {
+    case HF_CHECKPOINT_LOAD_REMOVE:
+        return "removing what an interrupted checkpoint left behind";
+    case HF_CHECKPOINT_LOAD_SETTLE_OPEN:
+    case HF_CHECKPOINT_LOAD_SETTLE_WRITE:
+    case HF_CHECKPOINT_LOAD_SETTLE_CLOSE:
+        return "writing the manifest again, to be sure that it is durable";
+    case HF_CHECKPOINT_LOAD_MKDIR:
+    case HF_CHECKPOINT_LOAD_MKDIR_SYNC:
+    case HF_CHECKPOINT_LOAD_SETTLE_SYNC:
+    case HF_CHECKPOINT_LOAD_REMOVE_SYNC:
+        return "making or syncing the directory";
+    default:
+        return "reading";
+    }
+}
+
 static bool load_check(hf_checkpoint *checkpoint, int64_t result)
 {
-    if (result >= 0) {
+    bool wrote = checkpoint->step == HF_CHECKPOINT_LOAD_SETTLE_WRITE;
+    if (result >= 0 && (!wrote || result == (int64_t)checkpoint->op.size)) {
         return true;
     }
-    const char *verb = "reading";
-    if (checkpoint->step == HF_CHECKPOINT_LOAD_REMOVE) {
-        verb = "removing what an interrupted checkpoint left behind";
-    } else if (checkpoint->step == HF_CHECKPOINT_LOAD_REMOVE_SYNC ||
-               checkpoint->step == HF_CHECKPOINT_LOAD_MKDIR) {
-        verb = "making or syncing the directory";
-    } else if (checkpoint->step == HF_CHECKPOINT_LOAD_OPEN && result == -ENOENT) {
+    if (checkpoint->step == HF_CHECKPOINT_LOAD_OPEN && result == -ENOENT) {
         hf_checkpoint_why why = {
             .err = HF_E_CORRUPT,
             .what = "the manifest names this checkpoint file, and it is missing"
@@ -257,7 +302,8 @@ static bool load_check(hf_checkpoint *checkpoint, int64_t result)
         load_damage(checkpoint, &why);
         return false;
     }
-    hf_checkpoint__io_detail(checkpoint, verb, checkpoint->path, checkpoint->op.offset, result);
+    hf_checkpoint__io_detail(checkpoint, load_verb(checkpoint->step), checkpoint->path,
+                             checkpoint->op.offset, result);
     load_end(checkpoint, HF_E_IO);
     return false;
 }
@@ -269,6 +315,10 @@ void hf_checkpoint__loading(hf_checkpoint *checkpoint, int64_t result)
     }
     switch ((int)checkpoint->step) {
     case HF_CHECKPOINT_LOAD_MKDIR:
+        checkpoint->op = (hf_io_op){ .path = "." };
+        hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_LOAD_MKDIR_SYNC, HF_IO_SYNC_DIR);
+        return;
+    case HF_CHECKPOINT_LOAD_MKDIR_SYNC:
         load_list(checkpoint);
         return;
     case HF_CHECKPOINT_LOAD_MANIFEST_OPEN:
@@ -296,6 +346,18 @@ void hf_checkpoint__loading(hf_checkpoint *checkpoint, int64_t result)
         checkpoint->file_at++;
         load_file(checkpoint);
         return;
+    case HF_CHECKPOINT_LOAD_SETTLE_OPEN:
+        checkpoint->file = (int32_t)result;
+        hf_checkpoint__slot(checkpoint, HF_CHECKPOINT_LOAD_SETTLE_WRITE, &checkpoint->manifest,
+                            checkpoint->slot);
+        return;
+    case HF_CHECKPOINT_LOAD_SETTLE_WRITE:
+        load_settled(checkpoint);
+        return;
+    case HF_CHECKPOINT_LOAD_SETTLE_CLOSE:
+        load_sync_dir(checkpoint, HF_CHECKPOINT_LOAD_SETTLE_SYNC);
+        return;
+    case HF_CHECKPOINT_LOAD_SETTLE_SYNC:
     case HF_CHECKPOINT_LOAD_REMOVE:
         load_remove(checkpoint);
         return;

@@ -112,9 +112,15 @@ static hf_err feed_find(hf_log_walk *walk, hf_bytes bytes)
         return err;
     }
     uint64_t segment = walk->want_segment;
-    if (found && !walk->all && batch.first_record != HF_LOG_NO_RECORD &&
-        batch.lsn + batch.first_record <= walk->from) {
-        start_at(walk, segment, true);
+    bool holds = found && !walk->all && batch.first_record != HF_LOG_NO_RECORD &&
+                 batch.lsn + batch.first_record <= walk->from;
+    if (holds && batch.lsn == walk->from && segment > walk->first && walk->begins == 0) {
+        walk->begins = segment;
+        want(walk, HF_LOG_WALK_FIND, segment - 1, 0, FIND_SIZE);
+        return HF_OK;
+    }
+    if (holds || walk->begins != 0) {
+        start_at(walk, holds ? segment : walk->begins, true);
         return HF_OK;
     }
     if (segment > walk->first) {

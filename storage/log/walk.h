@@ -1,7 +1,8 @@
 /* hf_log_walk: reads a log from its segments and finds its true end. Pure: it says what to read
  * next and is fed the bytes; recovery feeds it through hf_io, the offline tool from plain files.
  *
- *   FIND     newest segment first: which one holds `from`?
+ *   FIND     newest segment first: which one holds `from`? One that begins with it does, but a seal
+ *            that was not acknowledged may be missing before it: then the one before, if it can be
  *   BATCHES  whole batch after whole batch; an absent one may mean that the next segment goes on
  * (PEEK) TAIL     behind the first absent or torn batch: is it a torn tail, or was it acknowledged?
  *   DONE     place is where the log goes on; tail says which bytes must be zeroed first
@@ -41,7 +42,8 @@ typedef struct hf_log_walk {
     uint64_t from;
     uint64_t first; /* segments that exist, without a gap */
     uint64_t last;
-    bool all; /* read everything there is, from the first segment on */
+    uint64_t begins; /* FIND: this segment begins with `from`; 0: none seen */
+    bool all;        /* read everything there is, from the first segment on */
     /* What is wanted next: */
     uint64_t want_segment;
     uint64_t want_offset;

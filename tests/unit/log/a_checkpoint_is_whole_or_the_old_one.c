@@ -37,6 +37,7 @@ typedef struct bench {
     uint32_t huge; /* bytes of one entry of each pass */
     bool loaded;
     bool written;
+    bool failed;
     hf_err err;
     char detail[HF_LOG_DETAIL_MAX];
     table seen;
@@ -113,6 +114,16 @@ static void on_written(void *context, hf_err err, const char *detail)
     assert_true(hf_checkpoint_idle(b.checkpoint));
 }
 
+static void on_failed(void *context, hf_err err, const char *detail)
+{
+    (void)context;
+    assert_false(b.failed);
+    b.failed = true;
+    b.written = true; /* as far as it ever will be */
+    b.err = err;
+    snprintf(b.detail, sizeof b.detail, "%s", detail);
+}
+
 static void bench_open(uint32_t align, uint64_t seed)
 {
     memset(&b, 0, sizeof b);
@@ -131,12 +142,15 @@ static void bench_close(void)
 static hf_err load(void)
 {
     b.heap = hf_heap_open(b.memory, HEAP);
-    hf_checkpoint_handler handler = {
-        .on_entry = on_entry, .on_loaded = on_loaded, .on_next = on_next, .on_written = on_written
-    };
+    hf_checkpoint_handler handler = { .on_entry = on_entry,
+                                      .on_loaded = on_loaded,
+                                      .on_next = on_next,
+                                      .on_written = on_written,
+                                      .on_failed = on_failed };
     b.checkpoint = hf_checkpoint_open(b.heap, &b.world.io, "core-00", 55, &handler);
     assert_non_null(b.checkpoint);
     b.loaded = false;
+    b.failed = false;
     memset(&b.seen, 0, sizeof b.seen);
     hf_checkpoint_load(b.checkpoint);
     while (!b.loaded) {
@@ -340,8 +354,9 @@ static void a_failing_operation_is_reported_and_harmless(void **state)
             b.world.fail_at = at;
             b.world.fail_result = -5;
             hf_err first = pass();
+            assert_int_equal(b.failed, first != HF_OK && kinds[k] == HF_IO_SYNC_DIR);
             change(100);
-            hf_err second = pass();
+            hf_err second = b.failed ? HF_E_IO : pass();
             assert_true(first == HF_OK || first == HF_E_IO);
             assert_true(second == HF_OK || second == HF_E_IO);
             if (b.world.fail_seen >= at && (first == HF_E_IO || second == HF_E_IO)) {
@@ -361,28 +376,96 @@ static void a_failing_operation_is_reported_and_harmless(void **state)
     }
 }
 
-static void a_failed_manifest_or_directory_ends_it(void **state)
+static void begin_until(hf_checkpoint_step step)
+{
+    begin();
+    while (b.checkpoint->step != step) {
+        hf_checkpoint_turn(b.checkpoint, 100000);
+        (void)fake_step(&b.world);
+    }
+}
+
+static void a_failed_manifest_ends_passes(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 2; i++) {
+    bench_open(512, 1);
+    assert_int_equal(load(), HF_OK);
+    change(40);
+    assert_int_equal(pass(), HF_OK);
+    begin_until(HF_CHECKPOINT_PASS_SLOT);
+    b.world.fail_kind = HF_IO_WRITE;
+    b.world.fail_at = 1;
+    b.world.fail_result = -5;
+    assert_true(go_on(UINT64_MAX, 1));
+    assert_int_equal(b.err, HF_E_IO);
+    b.world.fail_result = 0;
+    assert_int_equal(pass(), HF_E_IO);
+    assert_non_null(strstr(b.detail, "restart the node"));
+    fake_crash(&b.world, FAKE_NONE);
+    assert_int_equal(load(), HF_OK);
+    check_loaded();
+    bench_close();
+}
+
+/* The log's names are in that directory too: nobody may go on. */
+static void a_failed_directory_ends_the_node(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
         bench_open(512, 1);
         assert_int_equal(load(), HF_OK);
         change(40);
         assert_int_equal(pass(), HF_OK);
-        begin();
-        while (b.checkpoint->step !=
-               (i == 0 ? HF_CHECKPOINT_PASS_SLOT : HF_CHECKPOINT_PASS_SYNC_DIR)) {
-            hf_checkpoint_turn(b.checkpoint, 100000);
-            (void)fake_step(&b.world);
-        }
-        b.world.fail_kind = i == 0 ? HF_IO_WRITE : HF_IO_SYNC_DIR;
+        begin_until(i % 2 == 0 ? HF_CHECKPOINT_PASS_SYNC_DIR : HF_CHECKPOINT_PASS_UNLINK_SYNC);
+        b.world.fail_kind = HF_IO_SYNC_DIR;
         b.world.fail_at = 1;
         b.world.fail_result = -5;
-        assert_true(go_on(UINT64_MAX, 1));
-        assert_int_equal(b.err, HF_E_IO);
+        if (i >= 2) {
+            b.checkpoint->handler.on_failed = NULL;
+        }
+        assert_true(fake_step(&b.world));
+        assert_int_equal(b.failed, i < 2);
+        assert_int_equal(b.world.fatal, i >= 2);
+        assert_false(hf_checkpoint_idle(b.checkpoint));
+        hf_checkpoint_turn(b.checkpoint, 100000);
+        assert_false(fake_step(&b.world));
         b.world.fail_result = 0;
-        assert_int_equal(pass(), HF_E_IO);
-        assert_non_null(strstr(b.detail, "restart the node"));
+        fake_crash(&b.world, FAKE_NONE);
+        assert_int_equal(load(), HF_OK);
+        check_loaded();
+        bench_close();
+    }
+}
+
+/* A manifest that a killed run had written and not synced is durable before anything is built on
+ * it, and before the files of the older one go. */
+static void a_manifest_in_the_cache_is_made_durable(void **state)
+{
+    (void)state;
+    for (uint32_t steps = 0; steps < 40; steps++) {
+        bench_open(512, 1);
+        assert_int_equal(load(), HF_OK);
+        change(10);
+        assert_int_equal(pass(), HF_OK);
+        change(100);
+        assert_int_equal(pass(), HF_OK);
+        begin_until(HF_CHECKPOINT_PASS_SLOT);
+        assert_true(b.whole);
+        fake_kill(&b.world);
+        b.loaded = false;
+        b.heap = hf_heap_open(b.memory, HEAP);
+        hf_checkpoint_handler handler = b.checkpoint->handler;
+        b.checkpoint = hf_checkpoint_open(b.heap, &b.world.io, "core-00", 55, &handler);
+        assert_non_null(b.checkpoint);
+        memset(&b.seen, 0, sizeof b.seen);
+        hf_checkpoint_load(b.checkpoint);
+        for (uint32_t i = 0; i < steps && !b.loaded; i++) {
+            assert_true(fake_step(&b.world));
+        }
+        if (b.loaded) {
+            check_loaded();
+            assert_int_equal(b.reported, 3);
+        }
         fake_crash(&b.world, FAKE_NONE);
         assert_int_equal(load(), HF_OK);
         check_loaded();
@@ -505,7 +588,9 @@ int main(void)
         cmocka_unit_test(the_budget_paces_it),
         cmocka_unit_test(a_full_disk_leaves_the_old_set),
         cmocka_unit_test(a_failing_operation_is_reported_and_harmless),
-        cmocka_unit_test(a_failed_manifest_or_directory_ends_it),
+        cmocka_unit_test(a_failed_manifest_ends_passes),
+        cmocka_unit_test(a_failed_directory_ends_the_node),
+        cmocka_unit_test(a_manifest_in_the_cache_is_made_durable),
         cmocka_unit_test(every_damage_is_named),
         cmocka_unit_test(a_damaged_slot_falls_back_and_removes_nothing),
         cmocka_unit_test(newer_and_foreign_manifests_are_refused),
