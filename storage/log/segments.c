@@ -355,11 +355,12 @@ static void make_done(hf_io_op *op, int64_t result)
 /* ---- Pacing ---- */
 
 /* Zeros go out four times as fast as the log grows, so that the segment is ready long before it is
- * needed; at rest one chunk a millisecond; without a pause when appends already wait for room. */
+ * needed; at rest one chunk a millisecond; without a pause when appends already wait for room, and at
+ * start, when everybody waits. */
 static uint64_t chunk_due(const hf_log *log)
 {
     uint64_t grown = log->stats.bytes_written - log->make_mark;
-    if (log->room < log->room_full || log->make_at < 4 * grown) {
+    if (log->state != HF_LOG_OPEN || log->room < log->room_full || log->make_at < 4 * grown) {
         return 0;
     }
     return log->make_ns + HF_LOG_ZERO_PACE_NS;
