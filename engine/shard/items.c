@@ -220,6 +220,21 @@ bool hf_owner__check_lock(void *context, const want *w)
     return free;
 }
 
+/* Asks, and what is free is taken at once: an older transaction that waits for one key must not see
+ * younger ones come and go on its others. Whoever is older still wounds it. */
+bool hf_owner__claim_lock(void *context, const want *w)
+{
+    if (!hf_owner__check_lock(context, w)) {
+        return false;
+    }
+    /* Ranges hold back younger ones by hf_lock_want_range(). Without memory it is only less fair.
+     */
+    if (!w->is_range) {
+        (void)hf_owner__take_lock(context, w);
+    }
+    return true;
+}
+
 bool hf_owner__take_lock(void *context, const want *w)
 {
     asking *a = context;

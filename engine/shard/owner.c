@@ -25,10 +25,12 @@ static bool wait_for_escrow(hf_shard *shard, const hf_msg_txn *msg, hf_item *ite
 {
     asking a = { .shard = shard, .self = part == NULL ? NULL : &part->locks, .age = msg->age };
     want w = { .key = hf_bytes_of(e->key.data, e->key.size), .mode = HF_LOCK_S };
-    if (hf_owner__check_lock(&a, &w)) {
-        return false;
+    while (!hf_owner__check_lock(&a, &w)) {
+        if (!hf_owner__wound_younger(shard, &a)) {
+            return hf_owner__block(shard, &msg->head, item, part, &a);
+        }
     }
-    return hf_owner__block(shard, &msg->head, item, part, &a);
+    return false;
 }
 
 /* Asks for every lock; wounds and waits. True: all are free. */
@@ -43,7 +45,8 @@ static bool clear_to_run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, 
                      .self = part == NULL ? NULL : &part->locks,
                      .age = msg->age,
                      .read_ts = at ? msg->read_ts : 0 };
-        if (hf_owner__visit_wants(shard, msg, hf_owner__check_lock, &a)) {
+        if (hf_owner__visit_wants(shard, msg,
+                                  part == NULL ? hf_owner__check_lock : hf_owner__claim_lock, &a)) {
             return true;
         }
         if (!at && hf_owner__wound_younger(shard, &a)) {

@@ -45,6 +45,7 @@ bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *v
                            void *context);
 bool hf_owner__check_home(void *context, const want *w);
 bool hf_owner__check_lock(void *context, const want *w);
+bool hf_owner__claim_lock(void *context, const want *w);
 bool hf_owner__take_lock(void *context, const want *w);
 bool hf_owner__wound_younger(hf_shard *shard, const asking *a);
 bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part *part,

@@ -604,8 +604,13 @@ void hf_part__wound(hf_shard *shard, hf_part *part)
 {
     HF_PRE(!part->locks.prepared);
     hf_item *item = part->item;
+    bool queued = part->p.state == HF_PARTICIPANT_QUEUED;
     hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
     hf_owner__drop_item(shard, item);
+    if (queued) { /* its PREPARE waits for an answer */
+        tell_coordinator(shard, part, false);
+        return;
+    }
     post_decision(shard, hf_attempt_shard(part->p.attempt), HF_MSG_WOUNDED, part, 0,
                   hf_bytes_of(NULL, 0));
 }
