@@ -6,6 +6,7 @@
  * documents them, error texts included.
  *
  * Rows without `run` are the session's (engine/shard/session.c): connection, server, transactions.
+ * A few have `run` and are the session's all the same: outside of MULTI it answers them itself.
  */
 #ifndef HF_COMMAND_COMMAND_H
 #define HF_COMMAND_COMMAND_H

@@ -28,13 +28,13 @@ const hf_command hf_command__table[] = {
     ROW("auth", -2, LOADING | FAST | NO_AUTH, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
         "Log in",
         "[username] password")
-    ROW("ping", -1, PUBSUB | LOADING | FAST, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
+    ROW("ping", -1, PUBSUB | LOADING | FAST, 0, 0, 0, RUN(ping), NULL, "connection", "1.0.0",
         "Answer PONG or the message",
         "[message]")
-    ROW("echo", 2, LOADING | FAST, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
+    ROW("echo", 2, LOADING | FAST, 0, 0, 0, RUN(echo), NULL, "connection", "1.0.0",
         "Answer the message",
         "message")
-    ROW("select", 2, LOADING | FAST, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
+    ROW("select", 2, LOADING | FAST, 0, 0, 0, RUN(select), NULL, "connection", "1.0.0",
         "Choose the database; there is only 0",
         "index")
     ROW("quit", -1, PUBSUB | LOADING | FAST | NO_AUTH, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
@@ -65,7 +65,7 @@ const hf_command hf_command__table[] = {
     ROW("flushdb", -1, WRITE | ALL_KEYS, 0, 0, 0, RUN(flushall), NULL, "server", "1.0.0",
         "Delete all keys",
         "[ASYNC|SYNC]")
-    ROW("time", 1, LOADING | FAST, 0, 0, 0, NULL, NULL, "server", "2.6.0",
+    ROW("time", 1, LOADING | FAST, 0, 0, 0, RUN(time), NULL, "server", "2.6.0",
         "The time of the node",
         "")
     ROW("lastsave", 1, LOADING | FAST, 0, 0, 0, NULL, NULL, "server", "1.0.0",
@@ -349,6 +349,12 @@ const hf_command hf_command__table[] = {
     ROW("cluster", -2, LOADING, 0, 0, 0, NULL, NULL, "server", "3.0.0",
         "Answers that this is one database, not a Redis cluster",
         "subcommand [argument ...]")
+    ROW("readonly", 1, LOADING | FAST, 0, 0, 0, NULL, NULL, "server", "3.0.0",
+        "Answers that this is one database, not a Redis cluster",
+        "")
+    ROW("readwrite", 1, LOADING | FAST, 0, 0, 0, NULL, NULL, "server", "3.0.0",
+        "Answers that this is one database, not a Redis cluster",
+        "")
     /* holdfast */
     ROW("hf.part.get", 2, READ | INTERNAL | FAST, 1, 1, 1, RUN(part_get), NULL, "holdfast", "0.1.0",
         "One key of MGET",
@@ -398,10 +404,10 @@ const hf_command hf_command__table[] = {
     ROW("hf.apply", 3, WRITE, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "A batch of fixed-size records in, result codes out",
         "schema blob")
-    ROW("hf.lock", 5, WRITE, 1, 1, 1, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.lock", 5, WRITE, 1, 1, 1, RUN(hf_lock), NULL, "holdfast", "0.1.0",
         "Take or keep a lease; answers its fencing token",
         "name owner TTL milliseconds")
-    ROW("hf.unlock", 3, WRITE, 1, 1, 1, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.unlock", 3, WRITE, 1, 1, 1, RUN(hf_unlock), NULL, "holdfast", "0.1.0",
         "Give a lease back",
         "name owner")
     ROW("hf.admin", -2, ADMIN | LOADING, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",

@@ -34,6 +34,8 @@ static const row rows[] = {
     { "acl", hf_session__acl },
     { "function", hf_session__function },
     { "cluster", hf_session__cluster },
+    { "readonly", hf_session__no_cluster },
+    { "readwrite", hf_session__no_cluster },
     { "scan", hf_session__scan },
     { "subscribe", hf_session__subscribe },
     { "unsubscribe", hf_session__unsubscribe },
