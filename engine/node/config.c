@@ -375,6 +375,7 @@ void hf_config_defaults(hf_config *config)
 {
     char why[HF_CONFIG_WHY];
     memset(config, 0, sizeof *config);
+    config->drain_ns = HF_CONFIG_DRAIN_NS;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         HF_ASSERT(strlen(options[i].name) <= NAME_MAX_SIZE);
         if (options[i].fallback[0] != '\0') {

@@ -32,6 +32,8 @@ enum { HF_LOG_FORMAT_LOGFMT, HF_LOG_FORMAT_JSON };
 enum { HF_LOG_LEVEL_DEBUG, HF_LOG_LEVEL_INFO, HF_LOG_LEVEL_WARN, HF_LOG_LEVEL_ERROR };
 enum { HF_LOG_PER_CORE, HF_LOG_PER_DEVICE };
 
+#define HF_CONFIG_DRAIN_NS UINT64_C(30000000000)
+
 typedef enum hf_config_source {
     HF_CONFIG_DEFAULT,
     HF_CONFIG_FILE,
@@ -63,6 +65,7 @@ typedef struct hf_config {
     uint64_t log_level;
     uint64_t spin_us;
     bool pin;
+    uint64_t drain_ns; /* longest clean stop; no option */
     hf_config_action action;
     uint8_t source[HF_CONFIG_OPTIONS_MAX]; /* hf_config_source, by place in the table */
 } hf_config;

@@ -116,7 +116,7 @@ static size_t comment_end(const char *text, size_t at)
     if (line) {
         return at + strcspn(text + at, "\n");
     }
-    if (text[at] == '/' && text[at + 1] == '*' && starts_token(text, at)) {
+    if (text[at] == '/' && text[at + 1] == '*') {
         const char *end = strstr(text + at + 2, "*/");
         return end == NULL ? at + strlen(text + at) : (size_t)(end + 2 - text);
     }

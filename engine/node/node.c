@@ -28,7 +28,7 @@ enum {
     FILES_RESERVED = 512,          /* descriptors for everything but connections */
     CONNECTIONS_LEAST = 16,
     PATIENCE_NS = 500000000,
-    TICK_MS = 1000, /* while draining: is it time to give up? */
+    TICK_MS = 100, /* while draining: is it time to give up? */
 };
 
 typedef struct hf_node hf_node;
@@ -406,7 +406,7 @@ static hf_exit say_problem(hf_node *node, const hf_problem *problem)
 static void begin_drain(hf_node *node, const char *why)
 {
     node->phase = DRAINING;
-    node->drain_until_ns = hf_clock_now_ns() + HF_NODE_DRAIN_NS;
+    node->drain_until_ns = hf_clock_now_ns() + node->config->drain_ns;
     node->patience_ns = hf_clock_now_ns() + PATIENCE_NS;
     HF_SAY(node->log, INFO, "stopping: letting what runs end; a second signal stops at once",
            HF_TEXT("by", why), HF_END);
@@ -507,8 +507,9 @@ static void wait_for_end(hf_node *node)
         }
         if (node->phase == DRAINING && now > node->drain_until_ns) {
             (void)hf_problem_set(&node->problem, HF_EXIT_INTERNAL,
-                                 "not drained after %u s; what was acknowledged is on disk",
-                                 (unsigned)(HF_NODE_DRAIN_NS / 1000000000));
+                                 "not drained after %" PRIu64
+                                 " ms; what was acknowledged is on disk",
+                                 node->config->drain_ns / 1000000);
             _exit((int)say_problem(node, &node->problem));
         }
     }

@@ -8,6 +8,9 @@
  * wait serving   all shards are ready draining  SIGTERM or SIGINT came: each shard is told, by its
  * own thread, to stop ended     all have stopped; threads are joined, the directory is let go
  *
+ * A drain that takes longer than config->drain_ns ends the process with HF_EXIT_INTERNAL; what was
+ * acknowledged is on disk all the same.
+ *
  * The main thread waits for signals and for words from the cores; it touches no shard.
  *
  * A second signal, half a second or more after the first, ends the process at once, by that signal.
@@ -17,9 +20,6 @@
 #define HF_NODE_NODE_H
 #include "engine/node/config.h"
 #include "engine/node/log.h"
-
-/* Longest drain: after it the process ends with HF_EXIT_INTERNAL. Nothing acknowledged is lost. */
-#define HF_NODE_DRAIN_NS UINT64_C(30000000000)
 
 /* Runs the node until it is told to stop. The answer is the process's exit code; what went wrong
  * has been logged. `config` is resolved (hf_config_resolve). */

@@ -89,6 +89,24 @@ class Refused(unittest.TestCase):
             self.refused(node, 65, "HOLDFAST is damaged", "nothing was changed")
             self.assertEqual(contents(node.data), before)
 
+    def test_rot_in_what_was_acknowledged(self):
+        with Node(BINARY, cores=1) as node:
+            with node.client() as client:
+                for i in range(50):  # a batch each
+                    self.assertEqual(client("SET", f"key-{i}", f"needle-{i}-" * 20), "OK")
+            node.kill()
+            log = sorted(name for name in os.listdir(os.path.join(node.data, "core-00"))
+                         if name.startswith("log"))[0]
+            path = os.path.join(node.data, "core-00", log)
+            with open(path, "r+b") as file:
+                at = file.read().index(b"needle-7-")
+                file.seek(at)
+                file.write(b"NEEDLE")
+            before = contents(node.data)
+            self.refused(node, 65, log)
+            self.assertEqual(node.said[-1]["level"], "fatal")
+            self.assertEqual(contents(node.data), before)
+
     def test_logs_of_another_node(self):
         with Node(BINARY) as one, Node(BINARY) as other:
             for node in (one, other):

@@ -57,6 +57,20 @@ class Stop(unittest.TestCase):
                     self.assertIn(int(client("GET", name)), (number, number + 1))
             self.assertEqual(node.stop(), 0)
 
+    def test_by_command(self):
+        with Node(BINARY) as node:
+            with node.client() as client:
+                self.assertEqual(client("SET", "k", "v"), "OK")
+                client.send("SHUTDOWN")
+                with self.assertRaises(ConnectionError):
+                    client.reply()
+            self.assertEqual(node.wait(), 0)
+            self.assertEqual(node.wait_said("stopping: letting what runs end; a second signal "
+                                            "stops at once")["by"], "SHUTDOWN")
+            node.start()
+            with node.client() as client:
+                self.assertEqual(client("GET", "k"), b"v")
+
     def test_hangup_is_ignored(self):
         with Node(BINARY) as node:
             node.signal(signal.SIGHUP)
