@@ -4,6 +4,7 @@
  * is durable; the next transaction may build on it at once, because everything that depends on it
  * lies behind it in the log.
  */
+#include "engine/shard/gateway.h"
 #include "engine/shard/owner_impl.h"
 
 /* ---- Evaluation: the result lies in shard->mutations/workspace and shard->replies ---- */
@@ -225,6 +226,20 @@ static void append_stamps(hf_shard *shard, const hf_msg_txn *msg, uint64_t ts)
     }
 }
 
+/* The reply as the client is given it, in shard->message: the gateway puts an array around those of
+ * several commands, and a repeated request gets what is recorded as it is. */
+static hf_bytes whole_reply(hf_shard *shard, const hf_msg_txn *msg)
+{
+    uint32_t word = msg->ticket.form;
+    hf_form form = (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK);
+    hf_buf_reset(&shard->message);
+    if ((word & HF_TICKET_OP) == 0 && (form == HF_FORM_EXEC || form == HF_FORM_TXN)) {
+        hf_resp_array(&shard->message, word >> HF_TICKET_COUNT_SHIFT);
+    }
+    hf_buf_raw(&shard->message, shard->replies.data, shard->replies.size);
+    return hf_buf_view(&shard->message);
+}
+
 void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 {
     hf_buf *effects = effects_of(shard);
@@ -250,7 +265,8 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
         return;
     }
     if ((msg->flags & HF_TXN_STUB) != 0) {
-        stub_put(shard, effects, msg->id, true, ts, msg->digest, hf_buf_view(&shard->replies));
+        stub_put(shard, effects, msg->id, true, ts, msg->digest, whole_reply(shard, msg));
+        effects->failed = effects->failed || shard->message.failed;
     }
     if (effects->size != 0) {
         hf_err err = effects->failed ? HF_E_FULL : commit(shard, hf_buf_view(effects), ts, &lsn);
