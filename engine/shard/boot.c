@@ -97,6 +97,7 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
     if (err == HF_OK && head.size != 0) {
         hf_reader reader = hf_reader_of(head);
         shard->ts_saved = hf_read_u64(&reader);
+        shard->floor_ts = shard->ts_saved; /* what was before it is known in part only */
         hf_hlc_observe(&shard->clock, hf_read_u64(&reader));
         hf_hlc_observe(&shard->clock, shard->ts_saved);
         err = hf_range_merge(&shard->map, &reader);
