@@ -11,6 +11,7 @@
  *   RANGE      u32 count | each u64 id, u64 generation, u16 shard, start
  *   BULK       u64 ts | start | end | u8 clear | mutations
  *
+ * flags: 1 the transaction has an id, 2 its outcome is kept here.
  * attempt: u64 incarnation | u64 sequence number << 16, coordinating shard. Names without a type
  * are u32 size, bytes.
  */
