@@ -70,8 +70,11 @@ static void put_password(hf_shard *shard, hf_buf *out, uint32_t bits)
 
 static bool acl_genpass(hf_shard *shard, hf_conn *conn, const hf_bytes *args, uint32_t argc)
 {
-    uint64_t bits = 256;
-    if (argc == 3 && (hf_text_u64(args[2], &bits) != HF_OK || bits == 0 || bits > 4096)) {
+    int64_t bits = 256;
+    if (argc == 3 && !hf_int_from_text(args[2], &bits)) {
+        return hf_word_error(shard, conn, "ERR value is not an integer or out of range");
+    }
+    if (bits <= 0 || bits > 4096) {
         return hf_word_error(shard, conn,
                              "ERR ACL GENPASS argument must be the number of bits for the output "
                              "password, a positive number up to 4096");

@@ -145,7 +145,9 @@ static void finish_graph(hf_shard *shard, hf_gather *gather, hf_buf *reply)
         history_of(shard, gather, (hf_latency_event)gather->word, &h);
     }
     if (gather->word == HF_LATENCY_EVENTS || h.count == 0) {
-        hf_resp_error(reply, "ERR No samples available for this event");
+        hf_resp_errorf(reply, "ERR No samples available for event '%.*s'",
+                       (int)(gather->keep.size < 64 ? gather->keep.size : 64),
+                       (const char *)gather->keep.data);
         return;
     }
     uint64_t high = 1;
@@ -349,6 +351,7 @@ bool hf_session__latency(hf_shard *shard, hf_conn *conn, const hf_command *comma
     } else if (hf_word_is(sub, "HISTORY") || hf_word_is(sub, "GRAPH")) {
         q.finish = hf_word_is(sub, "HISTORY") ? finish_history : finish_graph;
         q.word = argc == 3 ? event_of(args[2]) : 0;
+        q.keep = argc == 3 ? args[2] : q.keep;
         most = 3;
     } else if (hf_word_is(sub, "RESET")) {
         q.finish = finish_reset;

@@ -217,7 +217,7 @@ bool hf_session__slowlog(hf_shard *shard, hf_conn *conn, const hf_command *comma
     if (hf_word_is(sub, "GET") && argc <= 3) {
         int64_t count = 10;
         if (argc == 3 && !hf_int_from_text(args[2], &count)) {
-            return hf_word_error(shard, conn, "ERR value is not an integer or out of range");
+            count = -2;
         }
         if (count < -1) {
             return hf_word_error(shard, conn, "ERR count should be greater than or equal to -1");
