@@ -106,7 +106,10 @@ bool hf_list_of(const hf_reply *reply, int64_t *list, uint32_t room, uint32_t *c
 
 void hf_judge_with(hf_workload *workload, const char *judge, hf_verdict *verdict)
 {
+    enum { SHOWN = 3 };
     hf_check_text text = { 0 };
+    uint64_t all = verdict->finding_count;
+    hf_verdict shown;
     switch (hf_verdict_settle(verdict)) {
     case HF_RULING_VALID:
     case HF_RULING_NOTHING:
@@ -114,7 +117,11 @@ void hf_judge_with(hf_workload *workload, const char *judge, hf_verdict *verdict
         break;
     case HF_RULING_UNUSABLE:
     case HF_RULING_INVALID:
-        hf_verdict_print(verdict, &text);
+        shown = *verdict;
+        shown.finding_count = all < SHOWN ? all : SHOWN; /* the rest is in the saved history */
+        hf_verdict_print(&shown, &text);
+        hf_check_text_add(&text, "%llu findings in all\n",
+                          (unsigned long long)all);
         hf_run_fail(workload->run, HF_RUN_WRONG, "%s: the %s judge: %s", workload->kind->name,
                     judge, hf_check_text_of(&text));
         break;
