@@ -33,11 +33,11 @@ bool hf_coordinator_refused(hf_coordinator *coordinator, uint16_t shard)
 {
     HF_PRE((coordinator->participants & hf_shard_bit(shard)) != 0);
     if (coordinator->state != HF_COORDINATOR_PREPARING) {
-        /* A participant that prepared never refuses afterwards (I1). */
+        /* Where all have prepared, none refuses (I1). */
         HF_ASSERT(coordinator->state != HF_COORDINATOR_COMMITTED);
         return false;
     }
-    HF_ASSERT((coordinator->prepared & hf_shard_bit(shard)) == 0);
+    /* From one that had prepared it says that the anchor decided so meanwhile. */
     coordinator->state = HF_COORDINATOR_ABORTED;
     return true;
 }
