@@ -39,13 +39,16 @@ void hf_buf_trim(hf_buf *buf, uint32_t most);
 static inline void hf_buf_raw(hf_buf *buf, const void *data, uint32_t size)
 {
     uint8_t *at;
+    if (size == 0) { /* a buffer without memory yet has no place to point at */
+        return;
+    }
     if (buf->capacity - buf->size >= size && !buf->failed) {
         at = buf->data + buf->size;
         buf->size += size;
     } else {
         at = hf_buf_extend(buf, size);
     }
-    if (at != NULL && size != 0) {
+    if (at != NULL) {
         memcpy(at, data, size);
     }
 }

@@ -90,7 +90,7 @@ typedef struct hf_reader {
 
 static inline hf_reader hf_reader_of(hf_bytes b)
 {
-    hf_reader r = { b.data, b.data + b.size, false };
+    hf_reader r = { b.data, b.size == 0 ? b.data : b.data + b.size, false }; /* data may be NULL */
     return r;
 }
 static inline uint32_t hf_reader_left(const hf_reader *r)
