@@ -408,6 +408,7 @@ static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)
         }
     }
     item->stalled = true;
+    item->admitted = false;
     item->prev = shard->stalled_last;
     if (shard->stalled_last != NULL) {
         shard->stalled_last->next = item;
@@ -454,6 +455,7 @@ void hf_owner__run_stalled(hf_shard *shard)
     while (shard->stalled_first != NULL && has_room(shard, item_msg(shard->stalled_first))) {
         hf_item *item = shard->stalled_first;
         stalled_remove(shard, item);
+        item->admitted = true; /* else it would queue behind those that came after it */
         run_item(shard, item);
         hf_owner__run_ready(shard);
     }
@@ -463,7 +465,8 @@ void hf_owner__run_stalled(hf_shard *shard)
 bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part)
 {
     bool reads = (msg->flags & HF_TXN_READ_ONLY) != 0 && (msg->flags & HF_TXN_ONE_PHASE) != 0;
-    if (shard->stalled_first == NULL && (reads || has_room(shard, &msg->head))) {
+    bool turn = shard->stalled_first == NULL || (item != NULL && item->admitted);
+    if (turn && (reads || has_room(shard, &msg->head))) {
         return true;
     }
     if (hf_log_stats_get(shard->log).no_space && !reads) {

@@ -464,7 +464,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     hf_buf_u32(&shard->message, fence_count);
     hf_buf_raw(&shard->message, fences.data, fences.size);
     hf_bytes parts[] = { hf_buf_view(&shard->message), effects };
-    part->lsn_before = hf_log_appended(shard->log);
+    /* lsn_before stays what it was when the part was made: each list ascends by it. */
     hf_err err = shard->message.failed
                      ? HF_E_NOMEM
                      : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);

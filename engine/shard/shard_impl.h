@@ -42,6 +42,7 @@ struct hf_item {
     hf_item *next, *prev;  /* stalled: waits for room */
     uint64_t since_ns;
     bool stalled;
+    bool admitted; /* its turn among the stalled has come */
     _Alignas(8) uint8_t message[];
 };
 
@@ -187,6 +188,7 @@ struct hf_shard {
     hf_workspace workspace;
     uint64_t view_at;  /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
     uint64_t view_lsn; /* the newest log position that the evaluation saw */
+    bool view_expired; /* it saw a key as gone by time alone */
     bool view_many;    /* own writes are looked up in the workspace */
 
     /* gateway */
