@@ -100,7 +100,10 @@ static void finish(hf_shard *shard, hf_op *op)
 /* The reads changed while they were collected, or moved: again, at last under fences. */
 static void read_again(hf_shard *shard, hf_op *op)
 {
-    if (++op->tries < COLLECTS_MAX) {
+    if (op->form == HF_FORM_STAMPS) {
+        hf_buf_reset(&op->stamps);
+        hf_collect__stamp(shard, op);
+    } else if (++op->tries < COLLECTS_MAX) {
         hf_collect__start(shard, op);
     } else {
         hf_gateway__prepare(shard, op);

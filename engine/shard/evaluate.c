@@ -240,6 +240,17 @@ static hf_bytes whole_reply(hf_shard *shard, const hf_msg_txn *msg)
     return hf_buf_view(&shard->message);
 }
 
+/* The reply tells that a key is gone by time alone: after a restart the clock must not stand before
+ * that moment. A record without effects carries it; what was evaluated at `ts` then depends on the
+ * record. */
+static hf_err keep_time(hf_shard *shard, const hf_msg_txn *msg, uint64_t ts, uint64_t *lsn)
+{
+    if (!shard->view_expired || (msg->flags & HF_TXN_AT) != 0) {
+        return HF_OK;
+    }
+    return commit(shard, hf_bytes_of(NULL, 0), ts, lsn);
+}
+
 void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 {
     hf_buf *effects = effects_of(shard);
@@ -257,6 +268,12 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
                 append_error(shard, msg, NULL, err);
                 return;
             }
+        } else {
+            hf_err err = keep_time(shard, msg, ts, &lsn);
+            if (err != HF_OK) {
+                append_error(shard, msg, NULL, err);
+                return;
+            }
         }
         hf_owner__refuse(shard, msg, NULL, e->ending, lsn,
                          e->ending == HF_ENDING_BUSY
@@ -268,12 +285,12 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
         stub_put(shard, effects, msg->id, true, ts, msg->digest, whole_reply(shard, msg));
         effects->failed = effects->failed || shard->message.failed;
     }
-    if (effects->size != 0) {
-        hf_err err = effects->failed ? HF_E_FULL : commit(shard, hf_buf_view(effects), ts, &lsn);
-        if (err != HF_OK) {
-            append_error(shard, msg, NULL, err);
-            return;
-        }
+    hf_err err = effects->failed      ? HF_E_FULL
+                 : effects->size != 0 ? commit(shard, hf_buf_view(effects), ts, &lsn)
+                                      : keep_time(shard, msg, ts, &lsn);
+    if (err != HF_OK) {
+        append_error(shard, msg, NULL, err);
+        return;
     }
     if ((msg->flags & HF_TXN_STAMP) != 0) {
         append_stamps(shard, msg, ts);
@@ -319,7 +336,13 @@ static bool note_fence(void *context, const want *w)
 void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e)
 {
     if (e->ending != HF_ENDING_DONE) {
-        hf_owner__refuse(shard, msg, part, e->ending, shard->view_lsn,
+        uint64_t seen = shard->view_lsn;
+        hf_err time = keep_time(shard, msg, e->view.ts, &seen);
+        if (time != HF_OK) {
+            append_error(shard, msg, part, time);
+            return;
+        }
+        hf_owner__refuse(shard, msg, part, e->ending, seen,
                          e->ending == HF_ENDING_BUSY
                              ? HF_LIT("-OOM the reply does not fit into memory\r\n")
                              : hf_buf_view(&shard->replies));

@@ -308,6 +308,10 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
         return;
     }
     hf_server__ended(shard, conn, slot, reply);
+    if (slot->watch) { /* an error: the stamps never come */
+        conn->watch_lost = true;
+        conn->watch_asked = conn->watch_count;
+    }
     hf_buf *out = slot_buf(shard, conn, ticket.number);
     hf_buf_raw(out, reply.data, reply.size);
     if (out->failed) {

@@ -19,6 +19,7 @@ enum {
 typedef struct hf_slot {
     hf_buf reply; /* when it came before its turn */
     bool done;
+    bool watch; /* a WATCH: its answer is stamps, or an error */
     bool multi;       /* over several shards: it may be retried, so later ones on its keys wait */
     bool mute;        /* CLIENT REPLY: nobody wants to know */
     uint16_t command; /* of the table; UINT16_MAX: none */

@@ -71,6 +71,7 @@ void hf_conn__leave_multi(hf_conn *conn)
 void hf_conn__unwatch(hf_conn *conn)
 {
     conn->watch_count = conn->watch_asked = 0;
+    conn->watch_lost = false;
     hf_buf_reset(&conn->watches);
     hf_buf_trim(&conn->watches, HF_KEEP_BYTES);
 }
@@ -225,6 +226,13 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
     if (conn->watch_asked != conn->watch_count) {
         return false; /* the stamps are on their way */
     }
+    if (conn->watch_lost) { /* a WATCH failed, and its client went on all the same */
+        hf_conn__leave_multi(conn);
+        hf_conn__unwatch(conn);
+        hf_resp_null_array(hf_conn__reply(shard, conn), conn->proto);
+        hf_conn__done(shard, conn);
+        return true;
+    }
     hf_buf_reset(&session->conditions);
     hf_buf_reset(&session->error);
     if (!exec_conditions(shard, args, argc, &session->error)) {
@@ -318,6 +326,7 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
         conn->watch_count = count;
         return false;
     }
+    conn->slots[(conn->next_number - 1) & conn->slot_mask].watch = true;
     conn->barrier = true; /* what follows sees the state that the stamps are of, or a later one */
     return true;
 }

@@ -9,6 +9,16 @@ static void saw(hf_shard *shard, const hf_got *got)
     }
 }
 
+/* Whether the reading sees the key as gone. What somebody was told must stay true after a restart
+ * under a clock that was set back: the evaluation makes its timestamp durable then
+ * (shard->view_expired). */
+static bool expired(hf_shard *shard, uint64_t expire_ms, uint64_t ts)
+{
+    bool gone = hf_value_expired(expire_ms, ts);
+    shard->view_expired = shard->view_expired || gone;
+    return gone;
+}
+
 static uint64_t at_of(const hf_view *view)
 {
     return ((const hf_shard *)view->context)->view_at;
@@ -20,7 +30,7 @@ static void read_table(hf_view *view, hf_bytes key, hf_value *value)
     hf_got got = hf_table_get(shard->table, key, at_of(view));
     saw(shard, &got);
     *value = got.value;
-    if (hf_value_expired(value->expire_ms, view->ts)) {
+    if (expired(shard, value->expire_ms, view->ts)) {
         *value = (hf_value){ .kind = HF_KIND_NONE };
     }
 }
@@ -35,7 +45,7 @@ static void owner_get(hf_view *view, hf_bytes user, hf_value *value)
     hf_internal_key key;
     hf_bytes internal = hf_internal_key_set(&key, user);
     if (shard->view_many && hf_workspace_get(&shard->workspace, internal, value)) {
-        if (hf_value_expired(value->expire_ms, view->ts)) {
+        if (expired(shard, value->expire_ms, view->ts)) {
             *value = (hf_value){ .kind = HF_KIND_NONE };
         }
         return;
@@ -75,7 +85,7 @@ static bool scan_value(hf_view *view, const hf_cursor *cursor, hf_value *value)
         saw(shard, &got);
         *value = got.value;
     }
-    return value->kind != HF_KIND_NONE && !hf_value_expired(value->expire_ms, view->ts);
+    return value->kind != HF_KIND_NONE && !expired(shard, value->expire_ms, view->ts);
 }
 
 static void owner_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
@@ -184,6 +194,7 @@ void hf_view__open(hf_shard *shard, hf_view *view, uint64_t at, uint64_t ts, uin
                        .proto = proto };
     shard->view_at = at;
     shard->view_lsn = 0;
+    shard->view_expired = false;
 }
 
 void hf_view__fetch(void *context, hf_bytes key, hf_value *value)
@@ -204,7 +215,7 @@ uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user, uint64_t ts)
             &shard->map.ranges[hf_range_find(&shard->map, hf_bytes_of(key.data, key.size))];
         return (uint64_t)1 << 63 | range->generation;
     }
-    return got.ts * 2 + hf_value_expired(got.value.expire_ms, ts);
+    return got.ts * 2 + expired(shard, got.value.expire_ms, ts);
 }
 
 /* ---- A coordinator's copy of records of several shards ---- */
