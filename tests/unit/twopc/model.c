@@ -1,58 +1,16 @@
-#include "tests/unit/twopc/model.h"
 #include "engine/base/assert.h"
+#include "tests/unit/twopc/model_impl.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* Messages of one attempt: a bit each. The commit timestamp is part of the message. */
-enum {
-    M_PREPARE = 0,
-    M_PREPARED = 3,
-    M_REFUSED = 6,
-    M_ABORT = 9,
-    M_COMMIT = 12, /* + shard * 3 + timestamp - 1 */
-    M_RESOLVE = 21,
-    M_QUERY = 24,
-    M_IS_PREPARED = 27,
-    M_IS_POISONED = 30,
-    M_IS_COMMITTED = 33, /* + shard * 3 + timestamp - 1 */
-    M_COUNT = 42,
-};
-
-enum { R_PREPARE, R_COMMIT, R_ABORT, R_TOMBSTONE };
-
-enum {
-    A_DELIVER,  /* arg: message */
-    A_EVALUATE, /* arg: shard * 3 + outcome: a PREPARE is delivered and evaluated */
-    A_RUN,      /* arg: shard * 3 + outcome: one that was queued */
-    A_WOUND,
-    A_PUSH, /* an undecided part asks the anchor */
-    A_FORGET,
-    A_TAKE_BACK, /* I1 off */
-    A_FINISH,    /* the coordinator's watermark passes the attempt */
-    A_GIVE_UP,   /* I2 off */
-    A_TELL_REFUSED,
-    A_NEXT_ATTEMPT,
-    A_CO_CRASH,
-    A_FLUSH, /* arg: shard: the next record becomes durable */
-    A_CRASH,
-    A_NODE_CRASH,
-};
-enum { OUTCOME_LOG, OUTCOME_QUEUE, OUTCOME_REFUSE };
 
 static const uint8_t prepare_ts[MODEL_SHARDS_MAX] = { 2, 1, 3 };
 
-typedef struct world {
-    const model_config *config;
-    model_state *s;
-} world;
-
-static bool rule(const world *w, uint8_t which)
+bool model__rule(const world *w, uint8_t which)
 {
     return (w->config->rules & which) != 0;
 }
 
-static uint8_t everyone(const model_config *config)
+uint8_t model__everyone(const model_config *config)
 {
     return (uint8_t)((1u << config->shards) - 1);
 }
@@ -70,7 +28,7 @@ static void unpack(const world *w, uint8_t shard, uint8_t attempt, hf_participan
     p->queriers = bits >> 10 & 7;
     p->resolvers = bits >> 13 & 7;
     p->answered = bits >> 16 & 7;
-    p->participants = (bits >> 19 & 1) != 0 ? everyone(w->config) : 0;
+    p->participants = (bits >> 19 & 1) != 0 ? model__everyone(w->config) : 0;
     p->answer_due = (bits >> 20 & 1) != 0;
     p->recovering = (bits >> 21 & 1) != 0;
 }
@@ -89,7 +47,7 @@ static void pack(const world *w, uint8_t shard, uint8_t attempt, const hf_partic
     }
     HF_ASSERT(p->pts < 4 && p->commit_ts < 4 && p->answered_ts < 4 && p->queriers < 8 &&
               p->resolvers < 8 && p->answered < 8);
-    HF_ASSERT(p->participants == 0 || p->participants == everyone(w->config));
+    HF_ASSERT(p->participants == 0 || p->participants == model__everyone(w->config));
     w->s->parts[shard][attempt] =
         (uint32_t)(p->state | p->pts << 4 | p->commit_ts << 6 | p->answered_ts << 8 |
                    p->queriers << 10 | p->resolvers << 13 | p->answered << 16 |
@@ -97,25 +55,25 @@ static void pack(const world *w, uint8_t shard, uint8_t attempt, const hf_partic
                    (uint32_t)p->recovering << 21);
 }
 
-static hf_participant_state state_of(const model_state *s, uint8_t shard, uint8_t attempt)
+hf_participant_state model__state_of(const model_state *s, uint8_t shard, uint8_t attempt)
 {
     return (hf_participant_state)(s->parts[shard][attempt] & 15);
 }
 
-static uint8_t commit_ts_of(const model_state *s, uint8_t shard, uint8_t attempt)
+uint8_t model__commit_ts_of(const model_state *s, uint8_t shard, uint8_t attempt)
 {
     return s->parts[shard][attempt] >> 6 & 3;
 }
 
-static bool undecided(const model_state *s, uint8_t shard, uint8_t attempt)
+bool model__undecided(const model_state *s, uint8_t shard, uint8_t attempt)
 {
-    hf_participant_state state = state_of(s, shard, attempt);
+    hf_participant_state state = model__state_of(s, shard, attempt);
     return state == HF_PARTICIPANT_LOGGED || state == HF_PARTICIPANT_PREPARED;
 }
 
 /* ---- Messages and records ---- */
 
-static void send(const world *w, uint8_t attempt, uint32_t message)
+void model__send(const world *w, uint8_t attempt, uint32_t message)
 {
     w->s->sent[attempt] |= (uint64_t)1 << message;
 }
@@ -151,28 +109,28 @@ static void carry_out(const world *w, const hf_participant *p, uint8_t attempt,
     }
     if (u->tell_prepared) {
         HF_ASSERT(p->pts == prepare_ts[self]);
-        send(w, attempt, M_PREPARED + self);
+        model__send(w, attempt, M_PREPARED + self);
     }
     if (u->tell_refused) {
-        send(w, attempt, M_REFUSED + self);
+        model__send(w, attempt, M_REFUSED + self);
     }
     if (u->tell_query != 0) {
         HF_ASSERT(u->tell_query == 1); /* the anchor */
-        send(w, attempt,
-             p->state == HF_PARTICIPANT_PREPARED ? M_IS_PREPARED + (uint32_t)self
-             : p->state == HF_PARTICIPANT_COMMITTED
-                 ? M_IS_COMMITTED + self * 3u + (uint32_t)p->commit_ts - 1
-                 : M_IS_POISONED + (uint32_t)self);
+        model__send(w, attempt,
+                    p->state == HF_PARTICIPANT_PREPARED ? M_IS_PREPARED + (uint32_t)self
+                    : p->state == HF_PARTICIPANT_COMMITTED
+                        ? M_IS_COMMITTED + self * 3u + (uint32_t)p->commit_ts - 1
+                        : M_IS_POISONED + (uint32_t)self);
     }
     for (uint8_t i = 0; i < w->config->shards; i++) {
         if ((u->ask >> i & 1) != 0) {
-            send(w, attempt, M_QUERY + (uint32_t)i);
+            model__send(w, attempt, M_QUERY + (uint32_t)i);
         }
         if ((u->finalize >> i & 1) != 0) {
-            send(w, attempt,
-                 p->state == HF_PARTICIPANT_COMMITTED
-                     ? M_COMMIT + i * 3u + (uint32_t)p->commit_ts - 1
-                     : M_ABORT + (uint32_t)i);
+            model__send(w, attempt,
+                        p->state == HF_PARTICIPANT_COMMITTED
+                            ? M_COMMIT + i * 3u + (uint32_t)p->commit_ts - 1
+                            : M_ABORT + (uint32_t)i);
         }
     }
 }
@@ -184,14 +142,14 @@ static void step(const world *w, uint8_t shard, uint8_t attempt, hf_participant_
     hf_participant_update u;
     unpack(w, shard, attempt, &p);
     if (event == HF_EVENT_LOGGED) {
-        p.participants = shard == 0 ? everyone(w->config) : 0;
+        p.participants = shard == 0 ? model__everyone(w->config) : 0;
         append(w, shard, R_PREPARE, attempt, 0);
     }
     hf_participant_step(&p, event, from, ts, &u);
     carry_out(w, &p, attempt, &u);
     pack(w, shard, attempt, &p);
-    bool early = (event == HF_EVENT_LOGGED && !rule(w, RULE_DURABLE_VOTE)) ||
-                 (u.persist == HF_RECORD_TOMBSTONE && !rule(w, RULE_DURABLE_TOMBSTONE));
+    bool early = (event == HF_EVENT_LOGGED && !model__rule(w, RULE_DURABLE_VOTE)) ||
+                 (u.persist == HF_RECORD_TOMBSTONE && !model__rule(w, RULE_DURABLE_TOMBSTONE));
     if (early) {
         step(w, shard, attempt, HF_EVENT_DURABLE, shard, 0);
     }
@@ -202,28 +160,28 @@ static void step(const world *w, uint8_t shard, uint8_t attempt, hf_participant_
 static bool fenced(const world *w, uint8_t shard, uint8_t attempt)
 {
     uint8_t bit = (uint8_t)(1u << attempt);
-    return (rule(w, RULE_FENCE_WATERMARK) && (w->s->below[shard] & bit) != 0) ||
-           (rule(w, RULE_FENCE_RESTART) && (w->s->fenced[shard] & bit) != 0);
+    return (model__rule(w, RULE_FENCE_WATERMARK) && (w->s->below[shard] & bit) != 0) ||
+           (model__rule(w, RULE_FENCE_RESTART) && (w->s->fenced[shard] & bit) != 0);
 }
 
 /* Messages about what is finished everywhere find nothing and make nothing. */
-static bool finished_here(const world *w, uint8_t shard, uint8_t attempt)
+bool model__finished_here(const world *w, uint8_t shard, uint8_t attempt)
 {
     return (w->s->below[shard] >> attempt & 1) != 0 &&
-           state_of(w->s, shard, attempt) == HF_PARTICIPANT_NONE;
+           model__state_of(w->s, shard, attempt) == HF_PARTICIPANT_NONE;
 }
 
 static bool locks_free(const world *w, uint8_t shard, uint8_t attempt)
 {
     for (uint8_t other = 0; other < MODEL_ATTEMPTS; other++) {
-        if (other != attempt && undecided(w->s, shard, other)) {
+        if (other != attempt && model__undecided(w->s, shard, other)) {
             return false;
         }
     }
     return true;
 }
 
-static bool evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t outcome)
+bool model__evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t outcome)
 {
     switch (outcome) {
     case OUTCOME_LOG:
@@ -233,7 +191,7 @@ static bool evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t ou
         step(w, shard, attempt, HF_EVENT_LOGGED, shard, prepare_ts[shard]);
         return true;
     case OUTCOME_QUEUE:
-        if (state_of(w->s, shard, attempt) == HF_PARTICIPANT_QUEUED) {
+        if (model__state_of(w->s, shard, attempt) == HF_PARTICIPANT_QUEUED) {
             return false;
         }
         step(w, shard, attempt, HF_EVENT_QUEUED, shard, 0);
@@ -243,20 +201,20 @@ static bool evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t ou
             return false;
         }
         step(w, shard, attempt, HF_EVENT_REFUSED, shard, 0);
-        send(w, attempt, M_REFUSED + (uint32_t)shard);
+        model__send(w, attempt, M_REFUSED + (uint32_t)shard);
         return true;
     }
 }
 
-static bool on_prepare(const world *w, uint8_t shard, uint8_t attempt, uint32_t outcome)
+bool model__on_prepare(const world *w, uint8_t shard, uint8_t attempt, uint32_t outcome)
 {
     if ((w->s->sent[attempt] >> (M_PREPARE + shard) & 1) == 0) {
         return false;
     }
-    hf_participant_state state = state_of(w->s, shard, attempt);
+    hf_participant_state state = model__state_of(w->s, shard, attempt);
     if (state != HF_PARTICIPANT_NONE && state != HF_PARTICIPANT_ACTIVE) {
-        if (!rule(w, RULE_RECORDED_ANSWER)) {
-            send(w, attempt, M_REFUSED + (uint32_t)shard);
+        if (!model__rule(w, RULE_RECORDED_ANSWER)) {
+            model__send(w, attempt, M_REFUSED + (uint32_t)shard);
         } else {
             step(w, shard, attempt, HF_EVENT_REPEATED, shard, 0);
         }
@@ -264,22 +222,22 @@ static bool on_prepare(const world *w, uint8_t shard, uint8_t attempt, uint32_t 
     }
     bool lost = (w->config->world & WORLD_INTERACTIVE) != 0 && state == HF_PARTICIPANT_NONE;
     if (lost || (state == HF_PARTICIPANT_NONE && fenced(w, shard, attempt))) {
-        send(w, attempt, M_REFUSED + (uint32_t)shard);
+        model__send(w, attempt, M_REFUSED + (uint32_t)shard);
         return true;
     }
-    return evaluate(w, shard, attempt, outcome);
+    return model__evaluate(w, shard, attempt, outcome);
 }
 
 static bool on_query(const world *w, uint8_t shard, uint8_t attempt)
 {
-    if (finished_here(w, shard, attempt)) {
+    if (model__finished_here(w, shard, attempt)) {
         return false;
     }
-    hf_participant_state state = state_of(w->s, shard, attempt);
+    hf_participant_state state = model__state_of(w->s, shard, attempt);
     bool absent = state == HF_PARTICIPANT_NONE || state == HF_PARTICIPANT_ACTIVE ||
                   state == HF_PARTICIPANT_QUEUED;
-    if (!rule(w, RULE_ABSENCE) && absent) {
-        send(w, attempt, M_IS_POISONED + (uint32_t)shard);
+    if (!model__rule(w, RULE_ABSENCE) && absent) {
+        model__send(w, attempt, M_IS_POISONED + (uint32_t)shard);
         return true;
     }
     step(w, shard, attempt, HF_EVENT_QUERY, 0, 0);
@@ -288,14 +246,14 @@ static bool on_query(const world *w, uint8_t shard, uint8_t attempt)
 
 static bool on_resolve(const world *w, uint8_t from, uint8_t attempt)
 {
-    if (finished_here(w, 0, attempt)) {
+    if (model__finished_here(w, 0, attempt)) {
         return false;
     }
-    hf_participant_state state = state_of(w->s, 0, attempt);
+    hf_participant_state state = model__state_of(w->s, 0, attempt);
     bool absent = state == HF_PARTICIPANT_NONE || state == HF_PARTICIPANT_ACTIVE ||
                   state == HF_PARTICIPANT_QUEUED;
-    if (!rule(w, RULE_ABSENCE) && absent) {
-        send(w, attempt, M_ABORT + (uint32_t)from);
+    if (!model__rule(w, RULE_ABSENCE) && absent) {
+        model__send(w, attempt, M_ABORT + (uint32_t)from);
         return true;
     }
     step(w, 0, attempt, HF_EVENT_RESOLVE, from, 0);
@@ -304,10 +262,10 @@ static bool on_resolve(const world *w, uint8_t from, uint8_t attempt)
 
 static bool on_finalize(const world *w, uint8_t shard, uint8_t attempt, uint64_t ts)
 {
-    if (finished_here(w, shard, attempt)) {
+    if (model__finished_here(w, shard, attempt)) {
         return false;
     }
-    hf_participant_state state = state_of(w->s, shard, attempt);
+    hf_participant_state state = model__state_of(w->s, shard, attempt);
     bool absent = state == HF_PARTICIPANT_NONE || state == HF_PARTICIPANT_QUEUED;
     if (ts == 0 && absent && (w->config->world & WORLD_RESTARTS) == 0) {
         /* Nothing fences a late PREPARE after a crash: the abort must leave a tombstone. */
@@ -321,7 +279,7 @@ static bool on_finalize(const world *w, uint8_t shard, uint8_t attempt, uint64_t
 static bool on_answer(const world *w, uint8_t from, uint8_t attempt, hf_participant_event event,
                       uint64_t ts)
 {
-    if (state_of(w->s, 0, attempt) == HF_PARTICIPANT_NONE) {
+    if (model__state_of(w->s, 0, attempt) == HF_PARTICIPANT_NONE) {
         return false;
     }
     step(w, 0, attempt, event, from, ts);
@@ -330,12 +288,13 @@ static bool on_answer(const world *w, uint8_t from, uint8_t attempt, hf_particip
 
 /* ---- The coordinator's side ---- */
 
-static void co_decided(const world *w, uint8_t attempt, const hf_coordinator *co)
+void model__co_decided(const world *w, uint8_t attempt, const hf_coordinator *co)
 {
     for (uint8_t i = 0; i < w->config->shards; i++) {
-        send(w, attempt,
-             co->state == HF_COORDINATOR_COMMITTED ? M_COMMIT + i * 3u + (uint32_t)co->commit_ts - 1
-                                                   : M_ABORT + (uint32_t)i);
+        model__send(w, attempt,
+                    co->state == HF_COORDINATOR_COMMITTED
+                        ? M_COMMIT + i * 3u + (uint32_t)co->commit_ts - 1
+                        : M_ABORT + (uint32_t)i);
     }
     if (co->state == HF_COORDINATOR_COMMITTED) {
         HF_ASSERT(w->s->told == 0);
@@ -350,7 +309,7 @@ static bool on_vote(const world *w, uint8_t from, uint8_t attempt, bool prepared
         return false;
     }
     hf_coordinator co;
-    hf_coordinator_begin(&co, hf_attempt_of(1, attempt + 1u, 9), everyone(w->config));
+    hf_coordinator_begin(&co, hf_attempt_of(1, attempt + 1u, 9), model__everyone(w->config));
     co.state = (hf_coordinator_state)s->co_state[attempt];
     co.prepared = s->co_prepared[attempt];
     co.commit_ts = s->co_ts[attempt];
@@ -360,24 +319,24 @@ static bool on_vote(const world *w, uint8_t from, uint8_t attempt, bool prepared
     s->co_prepared[attempt] = (uint8_t)co.prepared;
     s->co_ts[attempt] = (uint8_t)co.commit_ts;
     if (decided) {
-        co_decided(w, attempt, &co);
+        model__co_decided(w, attempt, &co);
     }
     return true;
 }
 
-static void begin_attempt(const world *w, uint8_t attempt)
+void model__begin_attempt(const world *w, uint8_t attempt)
 {
     w->s->begun |= (uint8_t)(1u << attempt);
     w->s->co_state[attempt] = HF_COORDINATOR_PREPARING;
     for (uint8_t i = 0; i < w->config->shards; i++) {
-        send(w, attempt, M_PREPARE + (uint32_t)i);
+        model__send(w, attempt, M_PREPARE + (uint32_t)i);
         if ((w->config->world & WORLD_INTERACTIVE) != 0) {
             step(w, i, attempt, HF_EVENT_LOCKED, i, 0);
         }
     }
 }
 
-static bool next_attempt(const world *w)
+bool model__next_attempt(const world *w)
 {
     const model_state *s = w->s;
     if (s->co_dead != 0 || s->told != 0 || w->config->attempts < 2 || s->begun != 1 ||
@@ -387,11 +346,11 @@ static bool next_attempt(const world *w)
     if ((w->config->world & WORLD_INTERACTIVE) != 0) {
         return false; /* the client has to start again */
     }
-    begin_attempt(w, 1);
+    model__begin_attempt(w, 1);
     return true;
 }
 
-static bool tell_refused(const world *w)
+bool model__tell_refused(const world *w)
 {
     model_state *s = w->s;
     uint8_t last = s->begun == 1 ? 0 : 1;
@@ -402,21 +361,21 @@ static bool tell_refused(const world *w)
     return true;
 }
 
-static bool give_up(const world *w, uint8_t attempt)
+bool model__give_up(const world *w, uint8_t attempt)
 {
     model_state *s = w->s;
-    if (rule(w, RULE_ANCHOR_DECIDES) || s->co_dead != 0 || (s->begun >> attempt & 1) == 0 ||
+    if (model__rule(w, RULE_ANCHOR_DECIDES) || s->co_dead != 0 || (s->begun >> attempt & 1) == 0 ||
         s->co_state[attempt] != HF_COORDINATOR_PREPARING) {
         return false;
     }
     s->co_state[attempt] = HF_COORDINATOR_ABORTED;
     hf_coordinator co = { .state = HF_COORDINATOR_ABORTED };
-    co_decided(w, attempt, &co);
+    model__co_decided(w, attempt, &co);
     return true;
 }
 
 /* Every shard has carried out the decision, and that is durable. */
-static bool finish(const world *w, uint8_t attempt)
+bool model__finish(const world *w, uint8_t attempt)
 {
     model_state *s = w->s;
     bool earlier = attempt == 0 || (s->finished & 1) != 0;
@@ -425,7 +384,7 @@ static bool finish(const world *w, uint8_t attempt)
         return false;
     }
     for (uint8_t i = 0; i < w->config->shards; i++) {
-        hf_participant_state state = state_of(s, i, attempt);
+        hf_participant_state state = model__state_of(s, i, attempt);
         if ((state != HF_PARTICIPANT_COMMITTED && state != HF_PARTICIPANT_ABORTED) ||
             s->durable[i] != s->log_size[i]) {
             return false;
@@ -446,14 +405,14 @@ static bool settled(const model_state *s, uint8_t shard, uint8_t attempt)
     return true;
 }
 
-static bool forget(const world *w, uint8_t shard, uint8_t attempt)
+bool model__forget(const world *w, uint8_t shard, uint8_t attempt)
 {
     model_state *s = w->s;
     uint8_t bit = (uint8_t)(1u << attempt);
     if ((s->finished & bit) == 0 || (s->below[shard] & bit) != 0 || !settled(s, shard, attempt)) {
         return false;
     }
-    HF_ASSERT(!undecided(s, shard, attempt));
+    HF_ASSERT(!model__undecided(s, shard, attempt));
     s->below[shard] |= bit;
     s->saved[shard] |= s->applied[shard] & bit;
     s->parts[shard][attempt] = 0;
@@ -473,7 +432,7 @@ static bool forget(const world *w, uint8_t shard, uint8_t attempt)
 
 /* ---- Disk and crashes ---- */
 
-static bool flush(const world *w, uint8_t shard)
+bool model__flush(const world *w, uint8_t shard)
 {
     model_state *s = w->s;
     if (s->durable[shard] == s->log_size[shard]) {
@@ -501,7 +460,7 @@ static void replay(const world *w, uint8_t shard)
             HF_ASSERT(p.state == HF_PARTICIPANT_NONE);
             p.state = HF_PARTICIPANT_PREPARED;
             p.pts = prepare_ts[shard];
-            p.participants = shard == 0 ? everyone(w->config) : 0;
+            p.participants = shard == 0 ? model__everyone(w->config) : 0;
             break;
         case R_TOMBSTONE:
             HF_ASSERT(p.state == HF_PARTICIPANT_NONE);
@@ -535,7 +494,7 @@ static void crash(const world *w, uint8_t shard)
     replay(w, shard);
 }
 
-static bool crash_some(const world *w, uint8_t first, uint8_t end, bool coordinator)
+bool model__crash_some(const world *w, uint8_t first, uint8_t end, bool coordinator)
 {
     if (w->s->crashes == w->config->crashes) {
         return false;
@@ -548,52 +507,9 @@ static bool crash_some(const world *w, uint8_t first, uint8_t end, bool coordina
     return true;
 }
 
-/* ---- Actions ---- */
+/* ---- What else may happen to a part ---- */
 
-static model_action action_of(uint32_t kind, uint32_t attempt, uint32_t arg)
-{
-    return (model_action)(kind << 8 | attempt << 7 | arg);
-}
-
-void model_begin(const model_config *config, model_state *state)
-{
-    memset(state, 0, sizeof *state);
-    world w = { config, state };
-    begin_attempt(&w, 0);
-}
-
-uint32_t model_actions(const model_config *config, model_action *actions)
-{
-    uint32_t n = 0;
-    for (uint32_t a = 0; a < config->attempts; a++) {
-        for (uint32_t m = M_PREPARED; m < M_COUNT; m++) {
-            actions[n++] = action_of(A_DELIVER, a, m);
-        }
-        for (uint32_t i = 0; i < config->shards; i++) {
-            for (uint32_t outcome = 0; outcome < 3; outcome++) {
-                actions[n++] = action_of(A_EVALUATE, a, i * 3 + outcome);
-                actions[n++] = action_of(A_RUN, a, i * 3 + outcome);
-            }
-            for (uint32_t kind = A_WOUND; kind <= A_TAKE_BACK; kind++) {
-                actions[n++] = action_of(kind, a, i);
-            }
-        }
-        actions[n++] = action_of(A_FINISH, a, 0);
-        actions[n++] = action_of(A_GIVE_UP, a, 0);
-    }
-    for (uint32_t i = 0; i < config->shards; i++) {
-        actions[n++] = action_of(A_FLUSH, 0, i);
-        actions[n++] = action_of(A_CRASH, 0, i);
-    }
-    actions[n++] = action_of(A_TELL_REFUSED, 0, 0);
-    actions[n++] = action_of(A_NEXT_ATTEMPT, 0, 0);
-    actions[n++] = action_of(A_CO_CRASH, 0, 0);
-    actions[n++] = action_of(A_NODE_CRASH, 0, 0);
-    HF_ASSERT(n <= MODEL_ACTIONS_MAX);
-    return n;
-}
-
-static bool deliver(const world *w, uint8_t attempt, uint8_t m)
+bool model__deliver(const world *w, uint8_t attempt, uint8_t m)
 {
     if ((w->s->sent[attempt] >> m & 1) == 0) {
         return false;
@@ -626,356 +542,36 @@ static bool deliver(const world *w, uint8_t attempt, uint8_t m)
                           : on_vote(w, m - M_PREPARED, attempt, true);
 }
 
-static bool wound(const world *w, uint8_t shard, uint8_t attempt)
+bool model__wound(const world *w, uint8_t shard, uint8_t attempt)
 {
     if ((w->config->world & WORLD_INTERACTIVE) == 0 ||
-        state_of(w->s, shard, attempt) != HF_PARTICIPANT_ACTIVE) {
+        model__state_of(w->s, shard, attempt) != HF_PARTICIPANT_ACTIVE) {
         return false;
     }
     step(w, shard, attempt, HF_EVENT_REFUSED, shard, 0);
-    send(w, attempt, M_REFUSED + (uint32_t)shard);
+    model__send(w, attempt, M_REFUSED + (uint32_t)shard);
     return true;
 }
 
-static bool push(const world *w, uint8_t shard, uint8_t attempt)
+bool model__push(const world *w, uint8_t shard, uint8_t attempt)
 {
-    if (!undecided(w->s, shard, attempt)) {
+    if (!model__undecided(w->s, shard, attempt)) {
         return false;
     }
     if (shard != 0) {
-        send(w, attempt, M_RESOLVE + (uint32_t)shard);
+        model__send(w, attempt, M_RESOLVE + (uint32_t)shard);
         return true;
     }
     return on_resolve(w, 0, attempt);
 }
 
-static bool take_back(const world *w, uint8_t shard, uint8_t attempt)
+bool model__take_back(const world *w, uint8_t shard, uint8_t attempt)
 {
-    if (rule(w, RULE_IRREVOCABLE) || state_of(w->s, shard, attempt) != HF_PARTICIPANT_PREPARED) {
+    if (model__rule(w, RULE_IRREVOCABLE) ||
+        model__state_of(w->s, shard, attempt) != HF_PARTICIPANT_PREPARED) {
         return false;
     }
     step(w, shard, attempt, HF_EVENT_ABORT, shard, 0);
-    send(w, attempt, M_REFUSED + (uint32_t)shard);
+    model__send(w, attempt, M_REFUSED + (uint32_t)shard);
     return true;
-}
-
-static bool part_action(const world *w, uint32_t kind, uint8_t attempt, uint8_t arg)
-{
-    switch (kind) {
-    case A_DELIVER:
-        return deliver(w, attempt, arg);
-    case A_EVALUATE:
-        return on_prepare(w, arg / 3, attempt, arg % 3u);
-    case A_RUN:
-        return state_of(w->s, arg / 3, attempt) == HF_PARTICIPANT_QUEUED &&
-               evaluate(w, arg / 3, attempt, arg % 3u);
-    case A_WOUND:
-        return wound(w, arg, attempt);
-    case A_PUSH:
-        return push(w, arg, attempt);
-    case A_FORGET:
-        return forget(w, arg, attempt);
-    default:
-        return take_back(w, arg, attempt);
-    }
-}
-
-/* ---- Messages that can change nothing any more are dropped: fewer states, the same behaviour ----
- */
-
-/* The shard's end of the attempt is durable: no crash takes it back. */
-static bool ended_durably(const model_state *s, uint8_t shard, uint8_t attempt)
-{
-    for (uint8_t k = 0; k < s->durable[shard]; k++) {
-        uint8_t record = s->log[shard][k];
-        if ((record >> 2 & 1) == attempt && (record & 3) != R_PREPARE) {
-            hf_participant_state state = state_of(s, shard, attempt);
-            return state == HF_PARTICIPANT_COMMITTED || state == HF_PARTICIPANT_ABORTED;
-        }
-    }
-    return false;
-}
-
-static uint64_t finalizes(uint8_t shard)
-{
-    return (uint64_t)1 << (M_ABORT + shard) | (uint64_t)7 << (M_COMMIT + shard * 3);
-}
-
-static void drop_votes(model_state *s, uint8_t attempt)
-{
-    static const uint64_t refused = (uint64_t)7 << M_REFUSED;
-    bool open = s->co_dead == 0 && s->co_state[attempt] == HF_COORDINATOR_PREPARING;
-    if (open) {
-        return;
-    }
-    bool listens = s->co_dead == 0 && (s->finished >> attempt & 1) == 0;
-    HF_ASSERT(!listens || s->co_state[attempt] != HF_COORDINATOR_COMMITTED ||
-              (s->sent[attempt] & refused) == 0);
-    s->sent[attempt] &= ~(refused | (uint64_t)7 << M_PREPARED);
-    if (s->co_state[attempt] == HF_COORDINATOR_ABORTED) {
-        s->co_prepared[attempt] = s->co_ts[attempt] = 0;
-    }
-}
-
-static void drop_idle(const world *w, uint8_t attempt)
-{
-    model_state *s = w->s;
-    uint64_t dead = 0;
-    bool votes = s->co_dead == 0 && s->co_state[attempt] == HF_COORDINATOR_PREPARING;
-    for (uint8_t i = 0; i < w->config->shards; i++) {
-        bool gone = finished_here(w, i, attempt);
-        bool ended = ended_durably(s, i, attempt);
-        if (gone || ended) {
-            bool committed = state_of(s, i, attempt) == HF_PARTICIPANT_COMMITTED;
-            HF_ASSERT(gone || !committed || (s->sent[attempt] >> (M_ABORT + i) & 1) == 0);
-            dead |= finalizes(i);
-            dead |= votes ? 0 : (uint64_t)1 << (M_PREPARE + i);
-        }
-        if (gone) {
-            dead |= (uint64_t)1 << (M_QUERY + i);
-        }
-    }
-    if (finished_here(w, 0, attempt) || ended_durably(s, 0, attempt)) {
-        dead |= (((uint64_t)1 << M_COUNT) - 1) & ~(((uint64_t)1 << M_IS_PREPARED) - 1);
-    }
-    if (finished_here(w, 0, attempt)) {
-        dead |= (uint64_t)7 << M_RESOLVE;
-    }
-    s->sent[attempt] &= ~dead;
-}
-
-static bool do_action(const world *w, model_action action);
-
-bool model_do(const model_config *config, model_state *state, model_action action)
-{
-    world w = { config, state };
-    if (!do_action(&w, action)) {
-        return false;
-    }
-    for (uint8_t a = 0; a < config->attempts; a++) {
-        drop_votes(state, a);
-        if (rule(&w, RULE_FENCE_WATERMARK) && rule(&w, RULE_IRREVOCABLE)) {
-            drop_idle(&w, a);
-        }
-    }
-    return true;
-}
-
-static bool do_action(const world *w, model_action action)
-{
-    const model_config *config = w->config;
-    uint32_t kind = action >> 8;
-    uint8_t attempt = action >> 7 & 1;
-    uint8_t arg = action & 127;
-    if (kind <= A_TAKE_BACK) {
-        return part_action(w, kind, attempt, arg);
-    }
-    switch (kind) {
-    case A_FINISH:
-        return finish(w, attempt);
-    case A_GIVE_UP:
-        return give_up(w, attempt);
-    case A_TELL_REFUSED:
-        return tell_refused(w);
-    case A_NEXT_ATTEMPT:
-        return next_attempt(w);
-    case A_FLUSH:
-        return flush(w, arg);
-    case A_CRASH:
-        return crash_some(w, arg, arg + 1, false);
-    case A_NODE_CRASH:
-        return (config->world & WORLD_NODE_CRASH) != 0 && crash_some(w, 0, config->shards, true);
-    default:
-        return (config->world & WORLD_COORDINATOR_CRASH) != 0 && w->s->co_dead == 0 &&
-               crash_some(w, 0, 0, true);
-    }
-}
-
-/* ---- What must hold ---- */
-
-typedef struct verdict {
-    bool commit, abort, lost, differs;
-    uint8_t ts;
-} verdict;
-
-static void note_commit(verdict *v, uint8_t ts)
-{
-    v->differs = v->differs || (v->commit && v->ts != ts);
-    v->commit = true;
-    v->ts = ts;
-}
-
-static void judge_attempt(const model_config *config, const model_state *s, uint8_t attempt,
-                          verdict *v)
-{
-    bool committed = s->co_state[attempt] == HF_COORDINATOR_COMMITTED;
-    if (committed) {
-        note_commit(v, s->co_ts[attempt]);
-    }
-    v->abort = s->co_state[attempt] == HF_COORDINATOR_ABORTED;
-    for (uint8_t i = 0; i < config->shards; i++) {
-        hf_participant_state state = state_of(s, i, attempt);
-        if (state == HF_PARTICIPANT_COMMITTED) {
-            note_commit(v, commit_ts_of(s, i, attempt));
-        }
-        v->commit = v->commit || (s->saved[i] >> attempt & 1) != 0;
-        v->abort = v->abort || state == HF_PARTICIPANT_ABORTED || state == HF_PARTICIPANT_REFUSED ||
-                   state == HF_PARTICIPANT_POISONING;
-        bool kept = state == HF_PARTICIPANT_PREPARED || state == HF_PARTICIPANT_COMMITTED ||
-                    (s->saved[i] >> attempt & 1) != 0;
-        v->lost = v->lost || (committed && !kept);
-    }
-}
-
-const char *model_wrong(const model_config *config, const model_state *s)
-{
-    verdict v[MODEL_ATTEMPTS] = { { .ts = 0 } };
-    for (uint8_t a = 0; a < MODEL_ATTEMPTS; a++) {
-        judge_attempt(config, s, a, &v[a]);
-        if (v[a].lost) {
-            return "what was acknowledged is lost";
-        }
-        if (v[a].differs) {
-            return "two commit timestamps";
-        }
-        if (v[a].commit && v[a].abort) {
-            return "committed here, aborted there";
-        }
-        if (v[a].commit && s->told == TOLD_REFUSED) {
-            return "the client was told refused, and it is committed";
-        }
-    }
-    return v[0].commit && v[1].commit ? "committed twice" : NULL;
-}
-
-uint32_t model_seen(const model_config *config, const model_state *s)
-{
-    uint32_t seen = s->told == TOLD_COMMITTED ? SEEN_ACKED : 0;
-    seen |= s->told == TOLD_REFUSED ? SEEN_REFUSED : 0;
-    for (uint8_t a = 0; a < config->attempts; a++) {
-        hf_participant_state at = state_of(s, 0, a);
-        bool open = (s->begun >> a & 1) != 0 && s->co_state[a] == HF_COORDINATOR_PREPARING;
-        bool ended = at == HF_PARTICIPANT_COMMITTED || at == HF_PARTICIPANT_ABORTED;
-        if (open && ended && s->co_dead != 0) {
-            seen |= at == HF_PARTICIPANT_COMMITTED ? SEEN_RECOVERED_COMMIT : SEEN_RECOVERED_ABORT;
-        } else if (open && ended) {
-            seen |= SEEN_OVERTAKEN;
-        }
-        if (a == 1 && s->co_state[a] == HF_COORDINATOR_COMMITTED) {
-            seen |= SEEN_SECOND_COMMIT;
-        }
-        seen |= s->saved[0] != 0 ? SEEN_FORGOTTEN_COMMIT : 0;
-    }
-    return seen;
-}
-
-/* ---- Does it come to an end? ---- */
-
-static bool heal_round(const model_config *config, model_state *s)
-{
-    world w = { config, s };
-    model_state before = *s;
-    for (uint8_t i = 0; i < config->shards; i++) {
-        while (flush(&w, i)) {
-        }
-        for (uint8_t a = 0; a < config->attempts; a++) {
-            (void)push(&w, i, a);
-            if (state_of(s, i, a) == HF_PARTICIPANT_QUEUED) {
-                (void)evaluate(&w, i, a, OUTCOME_LOG);
-            }
-        }
-    }
-    for (uint8_t a = 0; a < config->attempts; a++) {
-        for (uint8_t i = 0; i < config->shards; i++) {
-            if (!on_prepare(&w, i, a, OUTCOME_LOG)) {
-                (void)on_prepare(&w, i, a, OUTCOME_QUEUE);
-            }
-        }
-        for (uint8_t m = M_PREPARED; m < M_COUNT; m++) {
-            (void)deliver(&w, a, m);
-        }
-    }
-    return memcmp(&before, s, sizeof before) != 0;
-}
-
-const char *model_heal(const model_config *config, const model_state *state)
-{
-    model_state s = *state;
-    world w = { config, &s };
-    for (uint8_t a = 0; a < config->attempts; a++) {
-        s.sent[a] = 0;
-        if (s.co_dead != 0 || (s.begun >> a & 1) == 0) {
-            continue;
-        }
-        if (s.co_state[a] == HF_COORDINATOR_PREPARING) {
-            for (uint8_t i = 0; i < config->shards; i++) {
-                send(&w, a, M_PREPARE + (uint32_t)i);
-            }
-        } else {
-            hf_coordinator co = { .state = (hf_coordinator_state)s.co_state[a],
-                                  .commit_ts = s.co_ts[a] };
-            uint8_t told = s.told;
-            s.told = 0;
-            co_decided(&w, a, &co);
-            s.told = told;
-        }
-    }
-    uint32_t rounds = 0;
-    while (heal_round(config, &s)) {
-        HF_ASSERT(++rounds < 64);
-    }
-    const char *wrong = model_wrong(config, &s);
-    for (uint8_t a = 0; a < config->attempts && wrong == NULL; a++) {
-        bool waits =
-            (s.begun >> a & 1) != 0 && s.co_dead == 0 && s.co_state[a] == HF_COORDINATOR_PREPARING;
-        wrong = waits ? "the coordinator never hears" : NULL;
-        for (uint8_t i = 0; i < config->shards && wrong == NULL; i++) {
-            hf_participant_state at = state_of(&s, i, a);
-            bool open = undecided(&s, i, a) || at == HF_PARTICIPANT_POISONING ||
-                        at == HF_PARTICIPANT_QUEUED;
-            wrong = open ? "a shard stays in doubt" : NULL;
-        }
-    }
-    return wrong;
-}
-
-void model_name(model_action action, char *text, uint32_t size)
-{
-    static const char *const kinds[] = {
-        [A_DELIVER] = "deliver",
-        [A_EVALUATE] = "prepare arrives",
-        [A_RUN] = "queued one runs",
-        [A_WOUND] = "wound",
-        [A_PUSH] = "push",
-        [A_FORGET] = "forget",
-        [A_TAKE_BACK] = "take back",
-        [A_FINISH] = "watermark passes",
-        [A_GIVE_UP] = "coordinator gives up",
-        [A_TELL_REFUSED] = "client is told refused",
-        [A_NEXT_ATTEMPT] = "next attempt",
-        [A_CO_CRASH] = "coordinator dies",
-        [A_FLUSH] = "flush",
-        [A_CRASH] = "crash",
-        [A_NODE_CRASH] = "all crash",
-    };
-    static const char *const messages[] = { "prepare",      "prepared",    "refused",
-                                            "abort",        "commit",      "commit",
-                                            "commit",       "resolve",     "query",
-                                            "is prepared",  "is poisoned", "is committed",
-                                            "is committed", "is committed" };
-    static const char *const outcomes[] = { "log", "queue", "refuse" };
-    uint32_t kind = action >> 8;
-    uint32_t attempt = (action >> 7 & 1) + 1u;
-    uint32_t arg = action & 127;
-    if (kind == A_DELIVER) {
-        bool timed = (arg >= M_COMMIT && arg < M_RESOLVE) || arg >= M_IS_COMMITTED;
-        uint32_t base = arg >= M_IS_COMMITTED ? M_IS_COMMITTED : M_COMMIT;
-        snprintf(text, size, "deliver %s, shard %u, attempt %u", messages[arg / 3],
-                 timed ? (arg - base) / 3 : arg % 3, attempt);
-    } else if (kind == A_EVALUATE || kind == A_RUN) {
-        snprintf(text, size, "%s: %s, shard %u, attempt %u", kinds[kind], outcomes[arg % 3],
-                 arg / 3, attempt);
-    } else {
-        snprintf(text, size, "%s, shard %u, attempt %u", kinds[kind], arg, attempt);
-    }
 }
