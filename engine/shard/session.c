@@ -367,7 +367,7 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
     if (level == HF_LEVEL_BOUNDED) {
         /* The oldest moment that can be read back and is still within the bound. */
         uint64_t bound = arg > now / 1000000 ? now : arg * 1000000;
-        ts = hf_table_boundary(shard->table, now - bound + 999999);
+        ts = hf_shard_tick(now - bound + HF_TICK_NS - 1);
         ts = ts > now ? 0 : ts;
     }
     return ts != 0 && ts < conn->after ? 0 : ts; /* too old for the token: as strict as can be */

@@ -656,9 +656,9 @@ static bool parse_level(const hf_bytes *args, uint32_t argc, uint32_t at, hf_lev
 }
 
 /* Snapshots are taken at boundaries: a timestamp between two stands for the one before. */
-static uint64_t snapshot_ts(hf_shard *shard, hf_level level, uint64_t arg)
+static uint64_t snapshot_ts(hf_level level, uint64_t arg)
 {
-    return level == HF_LEVEL_SNAPSHOT ? hf_table_boundary(shard->table, arg) : arg;
+    return level == HF_LEVEL_SNAPSHOT ? hf_shard_tick(arg) : arg;
 }
 
 bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *command,
@@ -677,7 +677,7 @@ bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *comm
         return fail(shard, conn, "ERR syntax error");
     }
     conn->level = (uint8_t)level;
-    conn->level_arg = snapshot_ts(shard, level, arg);
+    conn->level_arg = snapshot_ts(level, arg);
     hf_conn__ok(shard, conn);
     return true;
 }
@@ -711,7 +711,7 @@ bool hf_session__hf_read(hf_shard *shard, hf_conn *conn, const hf_command *comma
         return finish_error(shard, conn, error);
     }
     hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
-    request.read_ts = hf_session__read_ts(shard, conn, level, snapshot_ts(shard, level, arg));
+    request.read_ts = hf_session__read_ts(shard, conn, level, snapshot_ts(level, arg));
     if (level == HF_LEVEL_SNAPSHOT && request.read_ts > hf_shard__now(shard)) {
         return fail(shard, conn, "ERR the snapshot's timestamp lies in the future");
     }

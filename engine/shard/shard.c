@@ -354,7 +354,7 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
     shard->prng = hf_prng_of(io->ops->random(io));
     hf_map_open(&shard->parts, heap, config->node_id);
     open_bufs(shard);
-    hf_table_config table = { .hash_seed = config->node_id, .tick_ns = 1000000 };
+    hf_table_config table = { .hash_seed = config->node_id, .tick_ns = HF_TICK_NS };
     shard->table = hf_table_open(heap, &table);
     shard->locks = hf_lock_table_open(heap);
     if (shard->table == NULL || shard->locks == NULL || !open_rings(shard) ||

@@ -207,6 +207,14 @@ struct hf_shard {
     hf_shard_stats stats;
 };
 
+/* Timestamps that can be read back, at every shard alike: the multiples of the tick. (A table's own
+ * pins are boundaries too, but of that shard only.) */
+enum { HF_TICK_NS = 1000000 };
+static inline uint64_t hf_shard_tick(uint64_t ts)
+{
+    return ts - ts % HF_TICK_NS;
+}
+
 /* ---- shard.c ---- */
 hf_msg *hf_shard__msg(hf_shard *shard, uint16_t kind, size_t size); /* zeroed; NULL: no memory */
 /* A message whose fixed part is `fixed` (its head is filled in), then `body`. NULL: no memory. */
