@@ -108,19 +108,18 @@ bool hf_command__expiry(hf_view *view, const hf_call *call, uint32_t index, hf_t
 bool hf_command__clip(int64_t *start, int64_t *end, int64_t total);
 
 /* ---- The commands ---- */
-#define HF_COMMAND_RUNS(X)                                                                         \
-    X(ping)                                                                                        \
-    X(echo) X(select) X(time) X(hf_lock) X(hf_unlock) X(append) X(bitcount) X(bitfield)            \
-        X(bitfield_ro) X(bitpos) X(copy) X(dbsize) X(decr) X(decrby) X(del) X(exists) X(expire)    \
-            X(expireat) X(expiretime) X(flushall) X(get) X(getbit) X(getdel) X(getex) X(getrange)  \
-                X(getset) X(hdel) X(hexists) X(hf_add) X(hf_range) X(hget) X(hgetall) X(hincrby)   \
-                    X(hincrbyfloat) X(hkeys) X(hlen) X(hmget) X(hmset) X(hrandfield) X(hscan)      \
-                        X(hset) X(hsetnx) X(hstrlen) X(hvals) X(incr) X(incrby) X(incrbyfloat)     \
-                            X(keys) X(lcs) X(memory) X(mget) X(mset) X(msetnx) X(object)           \
-                                X(part_get) X(persist) X(pexpire) X(pexpireat) X(pexpiretime)      \
-                                    X(psetex) X(pttl) X(randomkey) X(rename) X(renamenx) X(set)    \
-                                        X(setbit) X(setex) X(setnx) X(setrange) X(strlen) X(touch) \
-                                            X(ttl) X(type)
+/* clang-format off */
+#define HF_COMMAND_RUNS(X) \
+    X(append) X(bitcount) X(bitfield) X(bitfield_ro) X(bitpos) X(copy) X(dbsize) X(decr) \
+    X(decrby) X(del) X(echo) X(exists) X(expire) X(expireat) X(expiretime) X(flushall) X(get) \
+    X(getbit) X(getdel) X(getex) X(getrange) X(getset) X(hdel) X(hexists) X(hf_add) X(hf_lock) \
+    X(hf_range) X(hf_unlock) X(hget) X(hgetall) X(hincrby) X(hincrbyfloat) X(hkeys) X(hlen) \
+    X(hmget) X(hmset) X(hrandfield) X(hscan) X(hset) X(hsetnx) X(hstrlen) X(hvals) X(incr) \
+    X(incrby) X(incrbyfloat) X(keys) X(lcs) X(memory) X(mget) X(mset) X(msetnx) X(object) \
+    X(part_get) X(persist) X(pexpire) X(pexpireat) X(pexpiretime) X(ping) X(psetex) X(pttl) \
+    X(randomkey) X(rename) X(renamenx) X(select) X(set) X(setbit) X(setex) X(setnx) X(setrange) \
+    X(strlen) X(time) X(touch) X(ttl) X(type)
+/* clang-format on */
 #define X(name) hf_command_run hf_command__run_##name;
 HF_COMMAND_RUNS(X)
 #undef X

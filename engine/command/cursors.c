@@ -3,7 +3,7 @@
  */
 #include "engine/command/command_impl.h"
 
-enum { NO_SLOT = UINT32_MAX };
+#define NO_SLOT UINT32_MAX
 
 typedef struct cursor_slot {
     hf_buf key;

@@ -163,6 +163,10 @@ static void reply_indexes(hf_view *view, const hf_call *call, const lcs_work *wo
 static void reply_text(const hf_call *call, const lcs_work *work, const lcs_options *options)
 {
     hf_buf text = hf_command__scratch(call);
+    if (work->longest == 0) {
+        hf_resp_bulk(call->reply, HF_LIT(""));
+        return;
+    }
     uint8_t *at = hf_buf_extend(&text, work->longest);
     if (!hf_command__failed(call, &text)) {
         walk(work, options, NULL, at);

@@ -1,8 +1,27 @@
 #include "engine/command/command_impl.h"
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Whether the digits before the exponent, or any at all, say that the number is not 0. */
+static bool says_more_than_zero(const char *text)
+{
+    bool hex = strpbrk(text, "xX") != NULL;
+    for (const char *at = text; *at != 0 && strchr(hex ? "pP" : "eE", *at) == NULL; at++) {
+        if (strchr(hex ? "123456789abcdefABCDEF" : "123456789", *at) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Told from the text and not from errno: too large ("inf" itself is let through), or too small to
+ * be told from 0. */
+static bool out_of_range(const char *text, long double value)
+{
+    bool digits = strpbrk(text, "0123456789") != NULL;
+    return (isinf(value) && digits) || (fpclassify(value) == FP_ZERO && says_more_than_zero(text));
+}
 
 bool hf_command__float_from(hf_bytes text, long double *value)
 {
@@ -16,12 +35,8 @@ bool hf_command__float_from(hf_bytes text, long double *value)
         return false;
     }
     char *end = NULL;
-    errno = 0;
     *value = strtold(copy, &end);
-    if ((size_t)(end - copy) != text.size || isnan(*value) || errno == EINVAL) {
-        return false;
-    }
-    return errno != ERANGE || (isfinite(*value) && fpclassify(*value) != FP_ZERO);
+    return (size_t)(end - copy) == text.size && !isnan(*value) && !out_of_range(copy, *value);
 }
 
 uint32_t hf_command__float_to(long double value, char text[HF_FLOAT_TEXT_MAX])

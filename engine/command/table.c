@@ -14,9 +14,9 @@ enum {
     BLOCKING = HF_COMMAND_BLOCKING,
 };
 
-#define ROW(name, arity, flags, first, last, step, run, part, group, since, summary, syntax)          \
-    { name, (uint16_t)(__COUNTER__ - FIRST_COUNTER - 1), arity, flags, first, last, step, run, part,  \
-      group, since, summary, syntax },
+#define ROW(name, arity, flags, first, last, step, run, part, group, since, summary, syntax)       \
+    { name, (uint16_t)(__COUNTER__ - FIRST_COUNTER - 1), arity, flags, first, last, step, run,     \
+      part, group, since, summary, syntax },
 #define RUN(name) hf_command__run_##name
 enum { FIRST_COUNTER = __COUNTER__ };
 
@@ -49,7 +49,8 @@ const hf_command hf_command__table[] = {
     /* server */
     ROW("command", -1, LOADING, 0, 0, 0, NULL, NULL, "server", "2.8.13",
         "About commands",
-        "[COUNT|INFO [name ...]|DOCS [name ...]|LIST [FILTERBY MODULE module|ACLCAT category|PATTERN pattern]|GETKEYS command [argument ...]|HELP]")
+        "[COUNT|INFO [name ...]|DOCS [name ...]|LIST [FILTERBY MODULE module|ACLCAT "
+        "category|PATTERN pattern]|GETKEYS command [argument ...]|HELP]")
     ROW("info", -1, LOADING, 0, 0, 0, NULL, NULL, "server", "1.0.0",
         "State and counters of the node",
         "[section [section ...]]")
@@ -180,7 +181,8 @@ const hf_command hf_command__table[] = {
         "key")
     ROW("set", -3, WRITE, 1, 1, 1, RUN(set), NULL, "string", "1.0.0",
         "Set a key",
-        "key value [NX|XX|IFEQ value|IFNE value] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]")
+        "key value [NX|XX|IFEQ value|IFNE value] [GET] [EX seconds|PX milliseconds|EXAT "
+        "unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]")
     ROW("setnx", 3, WRITE | FAST, 1, 1, 1, RUN(setnx), NULL, "string", "1.0.0",
         "Set a key if it does not exist",
         "key value")
@@ -192,14 +194,16 @@ const hf_command hf_command__table[] = {
         "key milliseconds value")
     ROW("getex", -2, WRITE | FAST, 1, 1, 1, RUN(getex), NULL, "string", "6.2.0",
         "Value of a key; may change its time to live",
-        "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]")
+        "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT "
+        "unix-time-milliseconds|PERSIST]")
     ROW("getdel", 2, WRITE | FAST, 1, 1, 1, RUN(getdel), NULL, "string", "6.2.0",
         "Value of a key, which is deleted",
         "key")
     ROW("getset", 3, WRITE | FAST, 1, 1, 1, RUN(getset), NULL, "string", "1.0.0",
         "Set a key and answer what it was",
         "key value")
-    ROW("mget", -2, READ | SPLIT_ARRAY | FAST, 1, -1, 1, RUN(mget), "hf.part.get", "string", "1.0.0",
+    ROW("mget", -2, READ | SPLIT_ARRAY | FAST, 1, -1, 1, RUN(mget), "hf.part.get", "string",
+        "1.0.0",
         "Values of several keys",
         "key [key ...]")
     ROW("mset", -3, WRITE | SPLIT_OK, 1, -1, 2, RUN(mset), "set", "string", "1.0.1",
@@ -318,7 +322,8 @@ const hf_command hf_command__table[] = {
         "key bit [start [end [BYTE|BIT]]]")
     ROW("bitfield", -2, WRITE, 1, 1, 1, RUN(bitfield), NULL, "bitmap", "3.2.0",
         "Integers of any width inside a string",
-        "key [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY encoding offset increment ...]")
+        "key [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY "
+        "encoding offset increment ...]")
     ROW("bitfield_ro", -2, READ | FAST, 1, 1, 1, RUN(bitfield_ro), NULL, "bitmap", "6.0.0",
         "Read integers of any width inside a string",
         "key [GET encoding offset ...]")
@@ -364,7 +369,8 @@ const hf_command hf_command__table[] = {
         "key delta [FIELD field] [MIN min] [MAX max]")
     ROW("hf.txn", -3, WRITE, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "One transaction in one command: all or nothing",
-        "[ID uuid] [IF key compare value ...] THEN count command [command ...] [ELSE count command [command ...]]")
+        "[ID uuid] [IF key compare value ...] THEN count command [command ...] [ELSE count "
+        "command [command ...]]")
     ROW("hf.begin", -1, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Begin an interactive transaction",
         "[READONLY] [ID uuid]")

@@ -78,7 +78,7 @@ class Redis:
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--dir", self.folder.name], stdout=subprocess.DEVNULL)
+             "--dir", self.folder.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -108,10 +108,15 @@ class Ours:
     def send(self, data):
         self.process.stdin.write(data)
 
-    def close(self):
+    def end(self):
+        """The driver ends by itself when its input does; it checks then that no memory was forgotten."""
         self.process.stdin.close()
-        if self.process.wait() != 0:
+        if self.process.wait(timeout=20) != 0:
             sys.exit("the driver ended badly")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Commands:
@@ -182,6 +187,11 @@ class Commands:
         except ValueError:
             return word
 
+    def not_least(self):
+        """BITFIELD SET with SAT of a number near -2^63 ends at the wrong limit in redis-server (it overflows)."""
+        word = self.integer()
+        return b"-5" if word.startswith(b"-9223372036854775") else word
+
     def ttl(self):
         return self.one_of(b"%d" % self.r.randint(5000, 100000), b"%d" % self.r.randint(5000, 100000), b"0", b"-1",
                            self.span(5000))
@@ -219,7 +229,7 @@ class Commands:
     def bitfield_step(self, only_get):
         kinds = [lambda: [self.case(b"GET"), self.encoding(), self.offset()]]
         if not only_get or self.r.random() < 0.1:
-            kinds += [lambda: [b"SET", self.encoding(), self.offset(), self.integer()],
+            kinds += [lambda: [b"SET", self.encoding(), self.offset(), self.not_least()],
                       lambda: [b"INCRBY", self.encoding(), self.offset(), self.integer()],
                       lambda: [b"OVERFLOW", self.one_of(b"WRAP", b"SAT", b"FAIL", b"sat", b"NO")], lambda: [b"GET"],
                       lambda: [b"INCRBY", self.encoding(), self.offset(), b"%d" % self.r.randint(-300, 300)]]
@@ -289,7 +299,8 @@ class Commands:
             b"RANDOMKEY": lambda: [],
             b"KEYS": lambda: [self.pattern()],
             b"SCAN": lambda: [b"0", b"COUNT", b"1000"] + self.one_of(
-                [], [b"MATCH", self.pattern()], [b"TYPE", self.one_of(b"string", b"hash", b"list", b"Hash")], [b"COUNT", self.one_of(b"0", b"-1", b"x")], [b"NO"]),
+                [], [b"MATCH", self.pattern()], [b"TYPE", self.one_of(b"string", b"hash", b"list", b"Hash")],
+                [b"COUNT", self.one_of(b"0", b"-1", b"x")], [b"NO"]),
             b"OBJECT": lambda: self.one_of(
                 [b"FREQ", a()], [b"HELP"], [b"NO", a()], [b"ENCODING"], [b"IDLETIME", a()], [b"encoding", h()], []),
             b"DBSIZE": lambda: [],
@@ -309,10 +320,12 @@ class Commands:
             b"HSTRLEN": lambda: [h(), self.field()],
             b"HINCRBY": lambda: [h(), self.field(), self.integer()],
             b"HINCRBYFLOAT": lambda: [h(), self.field(), self.floating()],
-            b"HSCAN": lambda: [h(), b"0"] + self.one_of([], [b"MATCH", self.pattern()], [b"COUNT", self.small()], [b"TYPE", b"hash"], [b"NO"]),
-            b"HRANDFIELD": lambda: [h()] + self.one_of([], [self.draws()], [b"100"], [b"100", b"WITHVALUES"], [self.draws(), b"WITHVALUES"],
-                                                      [b"2", b"NO"], [b"9223372036854775807", b"WITHVALUES"], [b"-9223372036854775808"],
-                                                      [b"-9223372036854775807", b"WITHVALUES"]),
+            b"HSCAN": lambda: [h(), b"0"] + self.one_of(
+                [], [b"MATCH", self.pattern()], [b"COUNT", self.small()], [b"TYPE", b"hash"], [b"NO"]),
+            b"HRANDFIELD": lambda: [h()] + self.one_of(
+                [], [self.draws()], [b"100"], [b"100", b"WITHVALUES"], [self.draws(), b"WITHVALUES"],
+                [b"2", b"NO"], [b"9223372036854775807", b"WITHVALUES"], [b"-9223372036854775808"],
+                [b"-9223372036854775807", b"WITHVALUES"]),
             b"GETBIT": lambda: [b(), self.offset()],
             b"SETBIT": lambda: [b(), self.offset(), self.one_of(b"0", b"1", b"1", b"2", self.integer())],
             b"BITCOUNT": lambda: [b()] + self.one_of([], self.bit_range()),
@@ -433,6 +446,7 @@ def main():
                 print("  only redis", [x for x in a if x not in b], "\n  only ours ", [x for x in b if x not in a])
             if differences >= options.show or a != b:
                 break
+        ours.end()
     finally:
         ours.close()
         redis.close()

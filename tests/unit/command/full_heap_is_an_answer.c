@@ -82,11 +82,11 @@ static bool meets(const char *line, uint32_t spared)
     }
     /* Run as the session does: a failed buffer ends in -OOM, and nothing is applied. */
     hf_bytes args[32];
-    char copy[256];
     uint32_t argc = 0;
-    snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
-        args[argc++] = strcmp(word, "\"\"") == 0 ? HF_LIT("") : hf_bytes_of(word, strlen(word));
+    for (const char *at = line; *at != 0;) {
+        size_t size = strcspn(at, " ");
+        args[argc++] = size == 2 && at[0] == '"' ? HF_LIT("") : hf_bytes_of(at, size);
+        at += size + (at[size] == ' ' ? 1 : 0);
     }
     const hf_command *command = hf_command_find(args[0]);
     hf_call call = { args, argc, &fake.reply };

@@ -83,7 +83,7 @@ static void cursors_are_forgotten_oldest_first(void **state)
     assert_false(hf_scan_cursors_get(table, 0, &key, &word));
     assert_false(hf_scan_cursors_get(table, 1, &key, &word));
     for (uint32_t i = 0; i < CAPACITY; i++) {
-        cursors[i] = hf_scan_cursors_put(table, hf_bytes_of("abcd" + i, 1), i);
+        cursors[i] = hf_scan_cursors_put(table, hf_bytes_of(&"abcd"[i], 1), i);
         assert_true(cursors[i] != 0);
     }
     assert_true(hf_scan_cursors_get(table, cursors[0], &key, &word)); /* used: now the newest */

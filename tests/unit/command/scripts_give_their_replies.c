@@ -66,7 +66,7 @@ static bool test_word(fake_world *fake, const char *line)
     if (strncmp(line, "@ms ", 4) == 0) {
         fake_set_ms(fake, strtoull(line + 4, NULL, 10));
     } else if (strncmp(line, "@proto ", 7) == 0) {
-        fake->view.proto = (uint8_t)atoi(line + 7);
+        fake->view.proto = (uint8_t)strtoul(line + 7, NULL, 10);
     } else if (strncmp(line, "@pending ", 9) == 0) {
         add_pending(fake, line);
     } else if (strcmp(line, "@settle") == 0) {
@@ -108,10 +108,14 @@ static bool run_block(fake_world *fake, char *block, char *out)
     snprintf(out + at, FILE_MAX - at, "%.*s----\n", (int)(wanted - block), block);
     wanted[0] = 0;
     wanted += 5;
-    for (char *line = strtok(block, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    for (char *line = block; *line != 0;) {
+        size_t size = strcspn(line, "\n");
+        char *next = line + size + (line[size] == '\n' ? 1 : 0);
+        line[size] = 0;
         if (line[0] != '#') {
             run_line(fake, line, got);
         }
+        line = next;
     }
     bool same = strcmp(got, wanted) == 0;
     if (!same) {
