@@ -2,6 +2,8 @@
  * their replies. */
 #include "engine/shard/gateway_impl.h"
 
+#include <stdio.h>
+
 /* One command of one shard (or of all), ready to be sent. */
 static void add_part(hf_op *op, uint16_t shard, const hf_command *command, const hf_bytes *args,
                      uint32_t argc)
@@ -61,18 +63,48 @@ static void everywhere(hf_shard *shard, hf_op *op, const hf_request_command *c, 
     r->count = op->piece_count - r->first;
 }
 
+/* What a client may write in any order and again, once and in one order. */
+static uint32_t range_args(const hf_range_query *query, hf_bytes args[7], char digits[24])
+{
+    uint32_t argc = 3;
+    if (query->reverse) {
+        args[argc++] = HF_LIT("REV");
+    }
+    if (query->values) {
+        args[argc++] = HF_LIT("VALUES");
+    }
+    if (query->limit != UINT64_MAX) {
+        int size = snprintf(digits, 24, "%llu", (unsigned long long)query->limit);
+        args[argc++] = HF_LIT("LIMIT");
+        args[argc++] = hf_bytes_of(digits, (size_t)size);
+    }
+    return argc;
+}
+
+static bool parse_range(hf_shard *shard, const hf_request_command *c, hf_range_query *query)
+{
+    hf_buf error;
+    hf_buf_open(&error, shard->heap);
+    bool good = hf_range_parse(c->args, c->argc, query, &error);
+    hf_buf_close(&error);
+    return good;
+}
+
 static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_recipe *r)
 {
     hf_range_query query;
-    HF_ASSERT(hf_range_parse(c->args, c->argc, &query, NULL));
+    if (!parse_range(shard, c, &query)) { /* whoever runs it says what is wrong */
+        add_part(op, shard->self, c->command, c->args, c->argc);
+        return;
+    }
     r->merge = HF_MERGE_CONCAT;
     r->limit = query.limit;
     if (query.values && op->proto == 2 && r->limit <= UINT64_MAX / 2) {
         r->limit *= 2;
     }
-    hf_bytes args[16];
-    HF_ASSERT(c->argc <= 16);
-    memcpy(args, c->args, sizeof *args * c->argc);
+    hf_bytes args[7] = { c->args[0] };
+    char digits[24];
+    uint32_t argc = range_args(&query, args, digits);
     for (uint32_t k = 0; k < shard->map.count; k++) {
         uint32_t i = query.reverse ? shard->map.count - 1 - k : k;
         hf_bytes start = shard->map.ranges[i].start;
@@ -92,7 +124,7 @@ static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_r
         if (args[2].size != 0 && hf_bytes_compare(args[1], args[2]) >= 0) {
             continue;
         }
-        add_part(op, shard->map.ranges[i].shard, c->command, args, c->argc);
+        add_part(op, shard->map.ranges[i].shard, c->command, args, argc);
     }
     if (op->piece_count == r->first) { /* an empty interval */
         add_part(op, shard->self, c->command, c->args, c->argc);
