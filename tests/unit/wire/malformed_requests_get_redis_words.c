@@ -23,6 +23,8 @@ static const struct {
     { "*1\r\n$\r\n", P "invalid bulk length" },
     { "*1\r\n$-1\r\n", P "invalid bulk length" },
     { "*1\r\n$04\r\n", P "invalid bulk length" },
+    { "*1\r\n$04\r\nPING\r\n", P "invalid bulk length" }, /* long enough for the short way */
+    { "*01\r\n$4\r\nPING\r\n", P "invalid multibulk length" },
     { "*1\r\n$4x\r\n", P "invalid bulk length" },
     { "*1\r\n$8454145\r\n", P "invalid bulk length" }, /* HF_RESP_BULK_MAX + 1 */
     { "*1\r\n$4294967296\r\n", P "invalid bulk length" },
