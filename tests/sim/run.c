@@ -108,6 +108,14 @@ void hf_actor_done(hf_actor *actor)
     tick_at(actor, think);
 }
 
+void hf_actor_finish_again(hf_actor *actor)
+{
+    HF_PRE(actor->run->phase == HF_PHASE_FINISH && actor->run->finish_at > 0);
+    actor->run->finish_at--;
+    actor->workload = NULL;
+    tick_at(actor, 50 * MS);
+}
+
 void hf_actor_wait(hf_actor *actor, uint64_t ns)
 {
     actor->wake_at = hf_world_now(actor->run->world) + ns;

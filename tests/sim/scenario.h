@@ -89,6 +89,8 @@ void hf_run_fail(hf_run_state *run, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 void hf_actor_done(hf_actor *actor);
+/* The last reads were refused: finish() comes again a little later. */
+void hf_actor_finish_again(hf_actor *actor);
 void hf_actor_wait(hf_actor *actor, uint64_t ns);
 /* wake() comes when the connection is there again (at once if it is there). */
 void hf_actor_reconnect(hf_actor *actor);

@@ -42,7 +42,7 @@ typedef struct op {
     uint32_t txn, count, tries;
     uint32_t quantity[QUANTITIES_MAX];
     int64_t delta[ADDS_MAX];
-    bool lost, asked, gives_up;
+    bool lost, begun, asked, gives_up;
     char id[HF_ID_TEXT + 1];
 } op;
 
@@ -120,8 +120,6 @@ static void send_form(hf_client *c, const hf_workload *w, const op *o)
                    o->form == FINISH;
     if (in_exec) {
         hf_client_put(c, "MULTI");
-    } else if (o->form == ADD_DIALOGUE) {
-        hf_client_put(c, "HF.BEGIN");
     }
     if (o->form == ADD_TXN || o->form == ADD_TXN_ID || o->form == ADD_IF_NOT) {
         put_txn(c, w, o);
@@ -170,7 +168,12 @@ static void start(hf_workload *w, hf_actor *a)
     if (o->form == ADD_TXN_ID) {
         hf_id_make(a, o->id);
     }
-    send_form(&a->client, w, o);
+    if (o->form == ADD_DIALOGUE) { /* alone: were it refused, additions would be done one by one */
+        hf_client_put(&a->client, "HF.BEGIN");
+        hf_client_send(&a->client);
+    } else {
+        send_form(&a->client, w, o);
+    }
 }
 
 /* ---- What was heard ---- */
@@ -196,7 +199,9 @@ static void step_read(hf_workload *w, hf_actor *a, const hf_reply *reply)
     op *o = op_of(a);
     hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(reply);
     if (o->form == FINISH && heard != HF_HEARD_OK) {
-        hf_run_fail(w->run, HF_RUN_STUCK, "escrow: the last reads were not answered");
+        hf_actor_end(a, o->txn, heard);
+        hf_actor_finish_again(a);
+        return;
     }
     for (uint32_t i = 0; heard == HF_HEARD_OK && i < o->count; i++) {
         bool array = o->form != READ_ONE;
@@ -248,7 +253,7 @@ static void wake(hf_workload *w, hf_actor *a)
 }
 
 /* An addition that is refused leaves the dialogue alive; ours then takes the others back. */
-static void step_dialogue(hf_actor *a, const hf_reply *replies, uint32_t count)
+static void step_dialogue(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t count)
 {
     op *o = op_of(a);
     if (o->asked) {
@@ -258,6 +263,11 @@ static void step_dialogue(hf_actor *a, const hf_reply *replies, uint32_t count)
     }
     if (replies == NULL) {
         over(a, HF_HEARD_FAIL); /* nobody asked for the commit */
+        return;
+    }
+    if (!o->begun && replies[0].kind != '-') {
+        o->begun = true;
+        send_form(&a->client, w, o);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -277,7 +287,7 @@ static void step(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t 
     } else if (o->form == ADD_TXN_ID) {
         step_id(a, last);
     } else if (o->form == ADD_DIALOGUE) {
-        step_dialogue(a, replies, count);
+        step_dialogue(w, a, replies, count);
     } else {
         hf_heard heard = last == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(last);
         if (heard == HF_HEARD_OK && o->form == ADD_HOPELESS) {
