@@ -11,6 +11,7 @@ hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id)
 
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn)
 {
+    shard->session->moved = true;
     if (!conn->dirty) {
         conn->dirty = true;
         conn->dirty_next = shard->session->dirty;
@@ -656,6 +657,8 @@ void hf_session__sent(hf_shard *shard, hf_conn_id id)
 uint64_t hf_session__turn(hf_shard *shard)
 {
     hf_session *session = shard->session;
+    uint64_t due = hf_server__turn(shard);
+    hf_shard__drain(shard); /* what is answered now goes out now */
     hf_conn *list = session->dirty;
     session->dirty = NULL;
     while (list != NULL) {
@@ -670,9 +673,14 @@ uint64_t hf_session__turn(hf_shard *shard)
         }
         flush(shard, conn);
     }
-    uint64_t due = hf_server__turn(shard);
+    session->moved = false;
     return session->dirty != NULL && due > shard->io->now_ns + 100000 ? shard->io->now_ns + 100000
                                                                       : due;
+}
+
+bool hf_session__moved(const hf_shard *shard)
+{
+    return shard->session->moved;
 }
 
 /* ---- The node's life ---- */

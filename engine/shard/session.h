@@ -17,6 +17,8 @@ void hf_session__sent(hf_shard *shard, hf_conn_id conn);
 void hf_session__closed(hf_shard *shard, hf_conn_id conn);
 /* Once per loop turn: sends what was gathered. Answers when it wants the next turn. */
 uint64_t hf_session__turn(hf_shard *shard);
+/* Something is to be sent that the turn has not seen: the loop must not sleep. */
+bool hf_session__moved(const hf_shard *shard);
 void hf_session__message(hf_shard *shard, const hf_msg *msg);
 void hf_session__ready(hf_shard *shard);
 void hf_session__stop(hf_shard *shard);

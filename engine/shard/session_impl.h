@@ -78,6 +78,7 @@ struct hf_session {
     hf_map conns; /* id -> hf_conn* */
     hf_conn *first;
     hf_conn *dirty;
+    bool moved; /* one turned dirty since the last turn */
     uint32_t count;
     uint64_t accepted;
     bool stopping;

@@ -291,7 +291,7 @@ static uint64_t on_turn(void *context)
         shard->local_first == NULL) {
         shard->stopped = true;
     }
-    return due;
+    return hf_session__moved(shard) ? io->now_ns : due;
 }
 
 const hf_io_handler *hf_shard_handler(void)
