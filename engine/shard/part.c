@@ -493,7 +493,8 @@ static hf_part *find_or_make(hf_shard *shard, hf_attempt attempt)
     if (part != NULL) {
         return part;
     }
-    if (attempt.incarnation == shard->incarnation && !hf_part__fresh(shard, attempt)) {
+    bool old = attempt.incarnation != shard->incarnation;
+    if (old ? shard->old_forgotten : !hf_part__fresh(shard, attempt)) {
         return NULL;
     }
     part = hf_part__make(shard, attempt, (hf_age){ 0, 0 });
@@ -785,4 +786,5 @@ void hf_part__forget_old(hf_shard *shard)
     while (shard->old.first != NULL) {
         forget(shard, shard->old.first);
     }
+    shard->old_forgotten = true;
 }

@@ -181,6 +181,7 @@ struct hf_shard {
     uint64_t replayed;
     uint64_t resolve_lsn; /* all old parts are decided up to here; 0: not yet */
     bool resolve_sent;
+    bool old_forgotten; /* earlier incarnations are over everywhere: what still comes is late */
     bool started;
 
     /* evaluation scratch, reused */
