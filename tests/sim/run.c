@@ -58,9 +58,9 @@ bool hf_run_wall_steady(const hf_run_state *run, uint64_t since)
     return count == steps_made(run);
 }
 
-bool hf_run_calm(const hf_run_state *run)
+bool hf_run_over(const hf_run_state *run)
 {
-    return run->phase > HF_PHASE_SAFETY;
+    return run->phase == HF_PHASE_OVER;
 }
 
 uint32_t hf_run_process(hf_run_state *run)
@@ -110,8 +110,10 @@ void hf_actor_done(hf_actor *actor)
 
 void hf_actor_finish_again(hf_actor *actor)
 {
-    HF_PRE(actor->run->phase == HF_PHASE_FINISH && actor->run->finish_at > 0);
-    actor->run->finish_at--;
+    if (actor->run->phase == HF_PHASE_FINISH) {
+        HF_ASSERT(actor->run->finish_at > 0);
+        actor->run->finish_at--;
+    }
     actor->workload = NULL;
     tick_at(actor, 50 * MS);
 }
@@ -493,6 +495,19 @@ static void loop(hf_run_state *run)
     }
 }
 
+/* A run that ended early: operations under way may have happened. */
+static void abandon(hf_run_state *run)
+{
+    run->phase = HF_PHASE_OVER;
+    for (uint32_t i = 0; i < run->actor_count; i++) {
+        hf_actor *actor = &run->actors[i];
+        if (actor->workload != NULL) {
+            actor->workload->kind->step(actor->workload, actor, NULL, 0);
+        }
+        HF_ASSERT(actor->workload == NULL);
+    }
+}
+
 static void results(hf_run_state *run)
 {
     hf_run_result *r = run->result;
@@ -530,6 +545,7 @@ void hf_run(const hf_run_config *config, hf_run_result *result)
     actors_open(run);
     hf_run__boot(run);
     loop(run);
+    abandon(run);
     workloads_judge(run);
     hf_run__node_close(run);
     results(run);

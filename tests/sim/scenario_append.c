@@ -419,7 +419,7 @@ static void lost_interactive(hf_workload *w, hf_actor *a)
         over(w, a, HF_HEARD_FAIL); /* nobody asked for the commit: it must never happen */
         return;
     }
-    if (o->form == BEGIN_ID) {
+    if (o->form == BEGIN_ID && !hf_run_over(w->run)) {
         o->lost = true;
         hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
         return;
@@ -488,7 +488,7 @@ static void step_outcome(hf_workload *w, hf_actor *a, const hf_reply *reply)
     op *o = op_of(a);
     bool expired = false;
     hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_outcome_of(reply, &expired);
-    if (heard == HF_HEARD_UNKNOWN && !expired) {
+    if (heard == HF_HEARD_UNKNOWN && !expired && !hf_run_over(w->run)) {
         hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
         return;
     }
@@ -512,7 +512,7 @@ static void wake(hf_workload *w, hf_actor *a)
 static void step_txn_id(hf_workload *w, hf_actor *a, const hf_reply *reply)
 {
     op *o = op_of(a);
-    if (reply != NULL && (!o->lost || hf_retry_settles(reply))) {
+    if (hf_run_over(w->run) || (reply != NULL && (!o->lost || hf_retry_settles(reply)))) {
         end_form(w, a, reply);
         return;
     }

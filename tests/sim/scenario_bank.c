@@ -210,6 +210,10 @@ static void end_transfer(hf_workload *w, hf_actor *a, hf_heard heard)
 
 static void later(hf_actor *a)
 {
+    if (hf_run_over(a->run)) {
+        over(a, HF_HEARD_UNKNOWN);
+        return;
+    }
     op_of(a)->lost = true;
     hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
 }

@@ -637,6 +637,10 @@ static void step_id(hf_workload *w, hf_actor *a, const hf_reply *reply)
         end_one(w, a, reply);
         return;
     }
+    if (hf_run_over(w->run)) {
+        end_one(w, a, NULL);
+        return;
+    }
     o->lost = true;
     hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
 }
