@@ -6,6 +6,7 @@
 #include "tests/unit/node/node_test.h"
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -41,6 +42,7 @@ static void start(fake_shard does, uint64_t drain_ms)
         hf_config config;
         hf_problem problem;
         hf_oplog log;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves it alone */
         if (hf_config_read(&config, 8, argv, &problem) != HF_EXIT_OK) {
             _exit(99);
         }

@@ -3,6 +3,7 @@
 #include "engine/node/datadir.h"
 #include "tests/unit/node/node_test.h"
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static hf_problem problem;
@@ -17,6 +18,7 @@ static pid_t start_holder(const char *path)
     assert_true(pid >= 0);
     if (pid == 0) {
         hf_datadir dir;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves it alone */
         byte = hf_datadir_open(&dir, path, 2, &problem) == HF_EXIT_OK ? 'y' : 'n';
         if (write(ready[1], &byte, 1) == 1) {
             for (;;) {
