@@ -19,7 +19,7 @@
 /* A new directory; test_remove takes it away with everything in it. */
 static inline void test_make(char path[64])
 {
-    (void)snprintf(path, 64, "%s", "/tmp/hf-node-XXXXXX");
+    (void)snprintf(path, 64, "%s", "/tmp/hf-unit-XXXXXX");
     assert_non_null(mkdtemp(path));
 }
 
