@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 enum { EXIT_CORRUPT = 65, EXIT_IO = 74, EXIT_VERSION = 76, EXIT_MEMORY = 71, EXIT_INTERNAL = 70 };
+enum { COLLECT_AT_ONCE = 4096 };
 
 static int exit_code(hf_err err)
 {
@@ -111,6 +112,28 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
     hf_log_recover(shard->log, lsn);
 }
 
+/* What fitted when it was written fits again: versions that nobody can ask for make way, and if
+ * that is not enough, those that snapshots before this restart could have read. */
+bool hf_boot__room(hf_shard *shard, uint64_t bytes)
+{
+    hf_shard__collect(shard);
+    if (hf_table_admits(shard->table, bytes)) {
+        return true;
+    }
+    uint64_t floor = shard->clock.last;
+    if (shard->undecided != 0) {
+        floor = hf_part__oldest_pts(shard, floor + 1) - 1;
+    }
+    uint64_t before = UINT64_MAX;
+    uint64_t left = hf_table_collect(shard->table, floor, COLLECT_AT_ONCE);
+    while (left != 0 && left < before) {
+        before = left;
+        left = hf_table_collect(shard->table, floor, COLLECT_AT_ONCE);
+    }
+    shard->floor_ts = floor > shard->floor_ts ? floor : shard->floor_ts;
+    return hf_table_admits(shard->table, bytes);
+}
+
 static hf_err replay_commit(hf_shard *shard, const hf_log_record *record)
 {
     hf_reader reader = hf_reader_of(record->data);
@@ -124,7 +147,7 @@ static hf_err replay_commit(hf_shard *shard, const hf_log_record *record)
     }
     hf_hlc_observe(&shard->clock, ts);
     if (ts > shard->ts_saved) {
-        if (!hf_table_admits(shard->table, (uint64_t)record->data.size * 2 + 256)) {
+        if (!hf_boot__room(shard, (uint64_t)record->data.size * 2 + 256)) {
             return HF_E_NOMEM;
         }
         hf_owner__apply(shard, hf_bytes_of(reader.at, hf_reader_left(&reader)), ts, 0);

@@ -224,7 +224,7 @@ static void on_closed(void *context, hf_conn_id conn)
     hf_shard__drain(shard);
 }
 
-static void collect(hf_shard *shard)
+void hf_shard__collect(hf_shard *shard)
 {
     uint64_t now = shard->clock.last;
     if (now > shard->config.retention_ns) {
@@ -268,7 +268,7 @@ static uint64_t on_turn(void *context)
         hf_balance__turn(shard);
         hf_gateway__turn(shard);
         hf_expire__turn(shard);
-        collect(shard);
+        hf_shard__collect(shard);
         hf_save__turn(shard);
         if (shard->move.state != HF_MOVE_NONE || shard->rerouted != NULL ||
             shard->stalled_first != NULL || shard->backlog_first != NULL ||

@@ -226,6 +226,7 @@ void hf_shard__drain(hf_shard *shard);   /* works off what was posted to ourselv
 uint64_t hf_shard__now(hf_shard *shard); /* next timestamp */
 void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail);
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
+void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the retention */
 
 /* ---- hold.c ---- */
 /* Posts the message once the log is durable up to lsn (at once if it is). */
@@ -287,6 +288,8 @@ void hf_boot__start(hf_shard *shard);
 bool hf_boot__open(hf_shard *shard);
 void hf_boot__message(hf_shard *shard, const hf_msg *msg);
 void hf_boot__turn(hf_shard *shard);
+/* While replaying: whether so many bytes of changes can be applied; makes room if need be. */
+bool hf_boot__room(hf_shard *shard, uint64_t bytes);
 /* ---- move.c ---- */
 hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record);
 void hf_move__message(hf_shard *shard, const hf_msg *msg);
