@@ -1,37 +1,7 @@
 /* holdfast check: the simulator's judges, over saved histories. */
-#include "tests/sim/checkers/check_append.h"
-#include "tests/sim/checkers/check_bank.h"
-#include "tests/sim/checkers/check_commit_order.h"
-#include "tests/sim/checkers/check_counter.h"
-#include "tests/sim/checkers/check_register.h"
+#include "tests/sim/checkers/judges.h"
 #include "tools/holdfast/tree.h"
 #include <inttypes.h>
-
-enum { JUDGES = 5 };
-static const char *const judge_names[JUDGES] = { "append", "register", "bank", "counter",
-                                                 "commit-order" };
-
-static void judge(uint32_t which, const hf_history *history, hf_verdict *verdict)
-{
-    bool unread = false;
-    switch (which) {
-    case 0:
-        (void)hf_check_append(history, verdict);
-        break;
-    case 1:
-        (void)hf_check_register(history, HF_REGISTER_STEPS, verdict);
-        break;
-    case 2:
-        (void)hf_check_bank(history, verdict, &unread);
-        break;
-    case 3:
-        (void)hf_check_counter(history, verdict);
-        break;
-    default:
-        (void)hf_check_commit_order(history, verdict);
-        break;
-    }
-}
 
 static hf_tree describe(const char *name, const hf_verdict *verdict)
 {
@@ -83,15 +53,15 @@ static int check_file(const hf_tool *tool, const char *path, hf_tree *files)
     if (err != HF_OK) {
         return hf_tool_say(HF_TOOL_DAMAGED, "%s:%" PRIu32 ": %s", path, fault.line, fault.what);
     }
-    for (uint32_t i = 0; i < JUDGES; i++) {
+    for (uint32_t i = 0; i < HF_JUDGES; i++) {
         hf_verdict_open(&verdict);
-        judge(i, &history, &verdict);
+        (void)hf_judges[i].judge(&history, &verdict);
         wrong = wrong || verdict.ruling > HF_RULING_VALID;
         valid = valid || verdict.ruling == HF_RULING_VALID;
         if (verdict.ruling != HF_RULING_NOTHING) {
-            (void)hf_tree_add(&judges, describe(judge_names[i], &verdict));
+            (void)hf_tree_add(&judges, describe(hf_judges[i].name, &verdict));
             if (!tool->json) {
-                put_lines(path, judge_names[i], &verdict);
+                put_lines(path, hf_judges[i].name, &verdict);
             }
         }
         hf_verdict_close(&verdict);

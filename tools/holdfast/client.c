@@ -344,20 +344,24 @@ static bool read_tree(hf_tool_client *client, hf_tree *tree, int depth)
 int hf_tool_client_ask(hf_tool_client *client, const hf_bytes *words, uint32_t count,
                        hf_tree *reply)
 {
-    char head[HF_TEXT_NUMBER + 8];
-    client->until_ns = now_ns() + client->timeout_ns;
-    int size = snprintf(head, sizeof head, "*%" PRIu32 "\r\n", count);
-    bool good = send_all(client, (const uint8_t *)head, (size_t)size);
-    for (uint32_t i = 0; good && i < count; i++) {
-        size = snprintf(head, sizeof head, "$%" PRIu32 "\r\n", words[i].size);
-        good = send_all(client, (const uint8_t *)head, (size_t)size) &&
-               send_all(client, words[i].data, words[i].size) &&
-               send_all(client, (const uint8_t *)"\r\n", 2);
+    size_t size = HF_TEXT_NUMBER;
+    for (uint32_t i = 0; i < count; i++) {
+        size += words[i].size + HF_TEXT_NUMBER;
     }
+    char *out = hf_tool_take(size + HF_TEXT_NUMBER);
+    size_t at = (size_t)snprintf(out, HF_TEXT_NUMBER, "*%" PRIu32 "\r\n", count);
+    for (uint32_t i = 0; i < count; i++) {
+        at += (size_t)snprintf(out + at, HF_TEXT_NUMBER, "$%" PRIu32 "\r\n", words[i].size);
+        memcpy(out + at, words[i].data, words[i].size);
+        memcpy(out + at + words[i].size, "\r\n", 2);
+        at += words[i].size + 2;
+    }
+    client->until_ns = now_ns() + client->timeout_ns;
+    bool good = send_all(client, (const uint8_t *)out, at);
     if (!good || !read_tree(client, reply, 0)) {
-        return lost(client, errno == ECONNRESET ? "the node ended the connection"
-                            : errno == EPROTO   ? "the answer is not RESP"
-                                                : strerror(errno));
+        return lost(client, errno == ECONNRESET || errno == EPIPE ? "the node ended the connection"
+                            : errno == EPROTO                     ? "the answer is not RESP"
+                                                                  : strerror(errno));
     }
     if (reply->kind == HF_TREE_ERROR) {
         if (!client->quiet) {

@@ -22,7 +22,11 @@ static hf_tree u64_of(uint64_t value)
 
 static void put_key(hf_tree *map, const char *name, hf_bytes internal)
 {
-    if (internal.size != 0 && internal.data[0] == HF_SPACE_USER) {
+    if (internal.size == 0) { /* an open end */
+        hf_tree_put(map, name, text_of(internal));
+        return;
+    }
+    if (internal.data[0] == HF_SPACE_USER) {
         hf_tree_put(map, name, text_of(hf_bytes_of(internal.data + 1, internal.size - 1)));
         return;
     }

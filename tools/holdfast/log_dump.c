@@ -10,6 +10,7 @@ enum { SPILL = 64 << 20, VALUE_MAX = 64 };
 typedef struct dump {
     const hf_tool *tool;
     const hf_store_core *core;
+    uint64_t from;
     bool damaged;
 } dump;
 
@@ -63,6 +64,9 @@ static void put_line(const dump *d, const hf_tree *map)
 static hf_err on_record(void *context, const hf_log_record *record)
 {
     dump *d = context;
+    if (record->lsn <= d->from) {
+        return HF_OK;
+    }
     hf_tool_mark mark = hf_tool_marked();
     hf_tree map = { .kind = HF_TREE_MAP };
     if (d->tool->json) {
@@ -83,7 +87,7 @@ static hf_err on_record(void *context, const hf_log_record *record)
     return ferror(stdout) ? HF_E_CLOSED : HF_OK;
 }
 
-static int dump_core(dump *d, hf_store_core *core, uint64_t from, uint8_t *spill)
+static int dump_core(dump *d, hf_store_core *core, uint8_t *spill)
 {
     static hf_log_walk walk;
     char name[HF_LOG_PATH_MAX];
@@ -93,7 +97,7 @@ static int dump_core(dump *d, hf_store_core *core, uint64_t from, uint8_t *spill
                            core->name);
     }
     hf_log_walk_open(&walk, &handler, core->id, core->segments[core->first],
-                     core->segments[core->segment_count - 1], from, true, spill, SPILL);
+                     core->segments[core->segment_count - 1], 0, true, spill, SPILL);
     hf_err err = hf_store_walk(core, &walk);
     hf_store_progress_end();
     if (err == HF_OK || err == HF_E_CLOSED) {
@@ -113,10 +117,10 @@ int hf_tool_log_dump(const hf_tool *tool, const hf_store *store, uint64_t from)
     uint8_t *spill = hf_tool_grow(NULL, SPILL);
     int code = HF_TOOL_OK;
     for (uint32_t i = 0; i < store->core_count && !ferror(stdout); i++) {
-        dump d = { .tool = tool, .core = &core };
+        dump d = { .tool = tool, .core = &core, .from = from };
         int one = HF_TOOL_IO;
         if (hf_store_core_open(&core, store, store->cores[i])) {
-            one = dump_core(&d, &core, from, spill);
+            one = dump_core(&d, &core, spill);
         } else {
             (void)hf_tool_say(HF_TOOL_IO, "%s/%s: %s", store->path, core.name, strerror(errno));
         }

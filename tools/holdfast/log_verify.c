@@ -315,7 +315,7 @@ static void check_log(verify *v)
     }
     uint8_t *spill = hf_tool_grow(NULL, SPILL);
     hf_log_walk_open(&walk, &handler, core->id, core->segments[core->first],
-                     core->segments[core->segment_count - 1], v->lsn, true, spill, SPILL);
+                     core->segments[core->segment_count - 1], v->lsn, false, spill, SPILL);
     hf_err err = hf_store_walk(v->core, &walk);
     if (err != HF_OK) {
         log_problem(v, &walk, err);

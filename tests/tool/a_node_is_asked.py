@@ -1,0 +1,111 @@
+"""Claim: status, keys, ranges, txns, locks, stats and checkpoint tell of a node what is true, for
+people and as JSON."""
+
+import contextlib
+import json
+import socket
+
+import tool
+from tool import Node, ToolTest
+
+
+class Ask(ToolTest):
+    def setUp(self):
+        self.node = self.enterContext(Node(self.program("holdfastd")))
+        self.at = f"--at=127.0.0.1:{self.node.port}"
+
+    def enterContext(self, context):  # Python 3.10 and older have none
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        return stack.enter_context(context)
+
+    def test_status(self):
+        with self.node.client() as client:
+            client.pipeline([("SET", f"k{i}", i) for i in range(25)])
+        found = self.json(self.at, "status")
+        self.assertTrue(found["good"])
+        self.assertEqual(found["problems"], [])
+        self.assertEqual(found["keys"], 25)
+        self.assertEqual(found["cores"], 2)
+        self.assertGreater(found["memory"]["size_bytes"], found["memory"]["used_bytes"])
+        lines = self.good(self.at, "status").splitlines()
+        self.assertEqual(lines[0], f"good 127.0.0.1:{self.node.port}")
+        self.assertIn(["keys", "25"], [line.split() for line in lines])
+
+    def test_keys(self):
+        odd = b"\x00\xff\n\\ \xc3\xa9"
+        with self.node.client() as client:
+            client.pipeline([("SET", f"user:{i:04d}", i) for i in range(2500)])
+            client("SET", odd, 1)
+        self.assertEqual(self.json(self.at, "keys", "--count"), 2501)
+        self.assertEqual(self.good(self.at, "keys", "--count", "user:00*"), "100\n")
+        self.assertEqual(sorted(self.good(self.at, "keys", "user:*").splitlines()),
+                         [f"user:{i:04d}" for i in range(2500)])
+        self.assertEqual(self.good(self.at, "keys", "[^u]*"), "\\x00\\xff\\n\\\\ é\n")
+        self.assertEqual(self.json(self.at, "keys", "[^u]*"), [{"hex": odd.hex()}])
+        self.assertEqual(len(self.json(self.at, "keys", "--limit", "7")), 7)
+        self.assertEqual(self.json(self.at, "keys", "nothing*"), [])
+        self.assertEqual(self.good(self.at, "keys", "nothing*"), "")
+
+    def test_ranges_are_split_and_moved(self):
+        def user_ranges():
+            return [(one["start"], one["shard"]) for one in self.json(self.at, "ranges")
+                    if one["space"] == "user"]
+
+        before = user_ranges()
+        self.assertEqual(before[0][0], "")
+        self.assertEqual(self.good(self.at, "ranges", "split", "m\\x01"), "OK\n")
+        self.assertEqual(self.json(self.at, "ranges", "move", "m\\x01", "1"), "OK")
+        self.assertIn(("m\x01", 1), user_ranges())
+        self.assertEqual(self.json(self.at, "ranges", "move", "m\\x01", "0"), "OK")
+        self.assertIn(("m\x01", 0), user_ranges())
+        self.assertIn("m\\x01", self.good(self.at, "ranges"))
+        self.refused(2, "a backslash", self.at, "ranges", "split", "a\\y")
+        self.refused(2, "is no core", self.at, "ranges", "move", "a", "-1")
+        self.refused(4, "ERR", self.at, "ranges", "move", "a", "77")
+
+    def test_transactions_and_locks(self):
+        self.assertEqual(self.json(self.at, "txns"), [])
+        self.assertEqual(self.json(self.at, "locks"), [])
+        with self.node.client() as client:
+            client("HF.BEGIN")
+            client("SET", "held", 1)
+            client("GET", "held")
+            self.assertGreater(len(self.json(self.at, "txns")), 0)
+            self.assertNotEqual(self.good(self.at, "locks"), "")
+            client("HF.ROLLBACK")
+        tool.until(lambda: self.json(self.at, "locks") == [], lambda: None)
+
+    def test_stats(self):
+        with self.node.client() as client:
+            client("SET", "a", 1)
+        self.assertGreater(self.json(self.at, "stats")["commands"], 0)
+        self.assertEqual(len(self.json(self.at, "stats", "--shards")), 2)
+        self.assertEqual(len(self.good(self.at, "stats", "--shards").splitlines()), 3)
+
+    def test_a_checkpoint_is_there_when_the_answer_is(self):
+        before = self.json(self.at, "stats")["checkpoints"]
+        self.assertEqual(self.good(self.at, "checkpoint"), "OK\n")
+        self.assertGreater(self.json(self.at, "stats")["checkpoints"], before)
+
+    def test_status_waits_for_a_node(self):
+        self.node.stop()
+        with socket.socket() as probe:  # a port that is free, as far as that can be known
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        at = f"127.0.0.1:{port}"
+        self.refused(3, at, "--at", at, "status")
+        self.refused(3, at, "--at", at, "status", "--wait", "300ms")
+        self.node.start("--listen", at, wait=False)
+        self.assertTrue(self.json("--at", at, "status", "--wait", "60s")["good"])
+
+    def test_json_is_one_line_of_json(self):
+        for words in (["status"], ["ranges"], ["txns"], ["locks"], ["stats"], ["keys"], ["version"],
+                      ["checkpoint"]):
+            out = self.good(self.at, "--json", *words)
+            self.assertEqual(out.count("\n"), 1, words)
+            json.loads(out)
+
+
+if __name__ == "__main__":
+    tool.main()
