@@ -459,19 +459,33 @@ static void make_ready(hf_lock_table *table, hf_lock *lock, hf_lock_waiter *wait
     table->ready_last = waiter;
 }
 
+/* Those who wait at a range ask for different parts of it: each goes that it does not block. */
+static void wake_range(hf_lock_table *table, hf_lock *range)
+{
+    hf_lock_waiter *next;
+    for (hf_lock_waiter *waiter = range->first; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        if (!range_blocks(range, waiter->mode, waiter->age, waiter->self)) {
+            make_ready(table, range, waiter);
+        }
+    }
+}
+
 /* When no holder stands in the way of the oldest waiter, it may ask again, and with it all that
  * follow in the same shareable mode. */
 static void wake(hf_lock_table *table, hf_lock *lock)
 {
-    if (lock->first == NULL || lock->wanted ||
-        held_against(lock, lock->first->mode, lock->first->self)) {
+    if (lock->is_range) {
+        wake_range(table, lock);
+        return;
+    }
+    if (lock->first == NULL || held_against(lock, lock->first->mode, lock->first->self)) {
         return;
     }
     hf_lock_mode mode = lock->first->mode;
     do {
         make_ready(table, lock, lock->first);
-    } while (lock->first != NULL &&
-             (lock->is_range || (mode != HF_LOCK_X && lock->first->mode == mode)));
+    } while (lock->first != NULL && mode != HF_LOCK_X && lock->first->mode == mode);
 }
 
 void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_lock_mode mode,
