@@ -243,10 +243,20 @@ static void fill(hf_checkpoint *checkpoint)
 
 /* ---- The manifest ---- */
 
+/* A leftover is not used again: its size may be what a failed sync dropped, and no later sync would
+ * make it durable. */
+static void manifest_clear(hf_checkpoint *checkpoint)
+{
+    hf_checkpoint__path_manifest(checkpoint, checkpoint->path, false);
+    checkpoint->op = (hf_io_op){ .path = checkpoint->path };
+    hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_PASS_MANIFEST_CLEAR, HF_IO_UNLINK);
+}
+
 static void manifest_open(hf_checkpoint *checkpoint)
 {
     hf_checkpoint__path_manifest(checkpoint, checkpoint->path, checkpoint->manifest_made);
-    checkpoint->op = (hf_io_op){ .path = checkpoint->path, .flags = HF_IO_CREATE | HF_IO_DIRECT };
+    uint8_t fresh = checkpoint->manifest_made ? 0 : HF_IO_CREATE | HF_IO_EXCLUSIVE;
+    checkpoint->op = (hf_io_op){ .path = checkpoint->path, .flags = HF_IO_DIRECT | fresh };
     hf_checkpoint__submit(checkpoint, HF_CHECKPOINT_PASS_MANIFEST_OPEN, HF_IO_OPEN);
 }
 
@@ -381,6 +391,8 @@ static const char *verb_of(hf_checkpoint_step step)
         return "syncing the checkpoint file";
     case HF_CHECKPOINT_PASS_CLOSE:
         return "closing the checkpoint file";
+    case HF_CHECKPOINT_PASS_MANIFEST_CLEAR:
+        return "removing what was left of an unfinished manifest";
     case HF_CHECKPOINT_PASS_MANIFEST_OPEN:
         return "opening the manifest";
     case HF_CHECKPOINT_PASS_RESERVE:
@@ -411,6 +423,9 @@ static bool pass_check(hf_checkpoint *checkpoint, int64_t result)
     if (step == HF_CHECKPOINT_PASS_RESERVE && result == -EOPNOTSUPP) {
         return true; /* the zeros will reserve it */
     }
+    if (step == HF_CHECKPOINT_PASS_MANIFEST_CLEAR && result == -ENOENT) {
+        return true;
+    }
     if (step == HF_CHECKPOINT_PASS_SYNC_DIR || step == HF_CHECKPOINT_PASS_UNLINK_SYNC) {
         directory_failed(checkpoint, result);
         return false;
@@ -421,7 +436,7 @@ static bool pass_check(hf_checkpoint *checkpoint, int64_t result)
         return false;
     }
     char path[HF_LOG_PATH_MAX];
-    if (step != HF_CHECKPOINT_PASS_UNLINK && step < HF_CHECKPOINT_PASS_MANIFEST_OPEN) {
+    if (step < HF_CHECKPOINT_PASS_MANIFEST_CLEAR) {
         hf_checkpoint__path(checkpoint, checkpoint->number - 1);
     }
     memcpy(path, checkpoint->path, sizeof path);
@@ -447,6 +462,13 @@ static void passing(hf_checkpoint *checkpoint, int64_t result)
         pass_sync_done(checkpoint);
         return;
     case HF_CHECKPOINT_PASS_CLOSE:
+        if (!checkpoint->manifest_made) {
+            manifest_clear(checkpoint);
+            return;
+        }
+        manifest_open(checkpoint);
+        return;
+    case HF_CHECKPOINT_PASS_MANIFEST_CLEAR:
         manifest_open(checkpoint);
         return;
     case HF_CHECKPOINT_PASS_MANIFEST_OPEN:

@@ -1,9 +1,10 @@
 /* hf_checkpoint inside: checkpoint.c (a pass) and checkpoint_load.c (loading) share one structure.
  *
- * A pass: OPEN file -> FILL blocks, two in flight -> SYNC -> CLOSE -> OPEN manifest (-> RESERVE,
- * ZERO both slots, the first time) -> SYNC_DIR -> write the slot that is not in force, durable ->
- * CLOSE -> now in force -> UNLINK what is not named any more -> SYNC_DIR -> on_written. Giving up,
- * before the slot is written: wait for writes -> CLOSE -> UNLINK -> on_written.
+ * A pass: OPEN file -> FILL blocks, two in flight -> SYNC -> CLOSE -> OPEN manifest (the first
+ * time: CLEAR before, then RESERVE, ZERO both slots, NAME) -> SYNC_DIR -> write the slot that is
+ * not in force, durable -> CLOSE -> now in force -> UNLINK what is not named any more -> SYNC_DIR
+ * -> on_written. Giving up, before the slot is written: wait for writes -> CLOSE -> UNLINK ->
+ * on_written.
  */
 #ifndef HF_LOG_CHECKPOINT_IMPL_H
 #define HF_LOG_CHECKPOINT_IMPL_H
@@ -36,6 +37,7 @@ typedef enum hf_checkpoint_step {
     HF_CHECKPOINT_PASS_FILL,
     HF_CHECKPOINT_PASS_SYNC,
     HF_CHECKPOINT_PASS_CLOSE,
+    HF_CHECKPOINT_PASS_MANIFEST_CLEAR, /* the leftover of a failed try to make it */
     HF_CHECKPOINT_PASS_MANIFEST_OPEN,
     HF_CHECKPOINT_PASS_RESERVE,
     HF_CHECKPOINT_PASS_ZERO,

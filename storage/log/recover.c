@@ -141,7 +141,8 @@ static void list(hf_log *log)
     if (log->found_count != 0) {
         start_reading(log, from);
     } else if (from == 0) {
-        start_new(log);
+        log->recovery = HF_LOG_RECOVER_STRAY;
+        hf_log__recover_go_on(log);
     } else {
         hf_log_detail_reset(&log->detail);
         hf_log_detail_put(&log->detail, log->config.dir);
@@ -468,7 +469,11 @@ static void recover_done(hf_io_op *op, int64_t result)
         recover_stray(log);
         return;
     case HF_LOG_RECOVER_STRAY_SYNC:
-        adopt(log);
+        if (log->found_count == 0) {
+            start_new(log);
+        } else {
+            adopt(log);
+        }
         return;
     case HF_LOG_RECOVER_REOPEN:
         reopen_done(log, result);

@@ -142,9 +142,12 @@ static void make_sync_dir(hf_log *log, hf_log_make step)
     make_submit(log, step, HF_IO_SYNC_DIR);
 }
 
-static void make_open(hf_log *log)
+/* Never the leftover of a failed try: its size may be what a failed sync dropped, and no later sync
+ * would make it durable. */
+static void make_open(hf_log *log, bool taken)
 {
-    log->make_op = (hf_io_op){ .path = log->make_to, .flags = HF_IO_CREATE | HF_IO_DIRECT };
+    uint8_t fresh = taken ? 0 : HF_IO_CREATE | HF_IO_EXCLUSIVE;
+    log->make_op = (hf_io_op){ .path = log->make_to, .flags = HF_IO_DIRECT | fresh };
     make_submit(log, HF_LOG_MAKE_OPEN, HF_IO_OPEN);
 }
 
@@ -160,7 +163,7 @@ static void make_begin(hf_log *log)
         make_submit(log, HF_LOG_MAKE_TAKE, HF_IO_RENAME);
         return;
     }
-    make_open(log);
+    make_open(log, false);
 }
 
 static void make_remove(hf_log *log)
@@ -299,7 +302,7 @@ static void make_done(hf_io_op *op, int64_t result)
         return;
     case HF_LOG_MAKE_TAKEN:
         log->retired++;
-        make_open(log);
+        make_open(log, true);
         return;
     case HF_LOG_MAKE_OPEN:
         log->make_file = (int32_t)result;
@@ -355,8 +358,8 @@ static void make_done(hf_io_op *op, int64_t result)
 /* ---- Pacing ---- */
 
 /* Zeros go out four times as fast as the log grows, so that the segment is ready long before it is
- * needed; at rest one chunk a millisecond; without a pause when appends already wait for room, and at
- * start, when everybody waits. */
+ * needed; at rest one chunk a millisecond; without a pause when appends already wait for room, and
+ * at start, when everybody waits. */
 static uint64_t chunk_due(const hf_log *log)
 {
     uint64_t grown = log->stats.bytes_written - log->make_mark;

@@ -14,7 +14,7 @@
 
 #define MS UINT64_C(1000000)
 enum { LIVES = 14 };
-static uint64_t first_seed, seeds = 120;
+static uint64_t first_seed, seeds = 90;
 
 static hf_world_faults damage(hf_world_faults faults, hf_world_prng *prng)
 {

@@ -96,8 +96,15 @@ static uint64_t on_turn(void *context)
 
 /* ---- What the log and the checkpoint say ---- */
 
+static void hear(rig *r, const char *detail)
+{
+    bool directory = strstr(detail, "directory") != NULL;
+    r->files_heard += strstr(detail, "syncing") != NULL && !directory;
+}
+
 static void ended(rig *r, hf_err err, const char *detail)
 {
+    hear(r, detail);
     r->state = RIG_ENDED;
     r->err = err;
     snprintf(r->detail, sizeof r->detail, "%s", detail);
@@ -181,6 +188,7 @@ static bool on_next(void *context, hf_buf *out)
 static void on_written(void *context, hf_err err, const char *detail)
 {
     rig *r = context;
+    hear(r, detail);
     if (err == HF_OK) {
         r->reported = r->pass_lsn;
         memcpy(r->base, r->pass_table, sizeof r->base);
@@ -306,7 +314,11 @@ void rig_crash(rig *r)
     /* A kill, and later a power loss: that is how what was never durable is lost late. */
     bool turn_about = hf_world_prng_below(&r->prng, 4) != 0;
     bool power = turn_about ? r->life % 2 == 0 : hf_world_prng_coin(&r->prng);
-    power = power || strstr(r->detail, "directory") != NULL;
+    /* Syncs that failed: all heard of, and none a directory's? */
+    uint64_t sync_errors = hf_world_stats_get(r->world).sync_error;
+    power = power || sync_errors != r->sync_errors + r->files_heard;
+    r->sync_errors = sync_errors;
+    r->files_heard = 0;
     hf_world_crash_kind kind = power ? HF_WORLD_POWER : HF_WORLD_KILL;
     r->tally->in_boot += r->state == RIG_BOOT;
     r->tally->kills += kind == HF_WORLD_KILL;
@@ -354,7 +366,7 @@ static bool moment_is(const rig *r, moment m, uint32_t value)
         return log->state == HF_LOG_OPEN && log->flush_count == 2 &&
                log->flushes[0].segment != log->flushes[1].segment;
     case MOMENT_MAKE:
-        return r->state == RIG_OPEN && (uint32_t)log->make == value;
+        return (uint32_t)log->make == value;
     case MOMENT_RECOVER:
         return log->state == HF_LOG_RECOVERING && (uint32_t)log->recovery == value;
     case MOMENT_CHECKPOINT:
@@ -364,6 +376,17 @@ static bool moment_is(const rig *r, moment m, uint32_t value)
         break;
     }
     return false;
+}
+
+/* No flush succeeds for a while. */
+static void fail_now(rig *r)
+{
+    hf_world_faults before = *hf_world_get_faults(r->world);
+    hf_world_faults faults = before;
+    faults.sync_error = (hf_world_rate){ 1000000, HF_WORLD_ALWAYS };
+    hf_world_set_faults(r->world, &faults);
+    rig_run(r, hf_world_prng_below(&r->prng, 60));
+    hf_world_set_faults(r->world, &before);
 }
 
 void rig_live(rig *r)
@@ -387,6 +410,9 @@ void rig_live(rig *r)
             rig_run(r, 1);
         }
         r->tally->moments += moment_is(r, m, value);
+        if (r->errors && hf_world_prng_coin(&r->prng)) {
+            fail_now(r);
+        }
         rig_run(r, hf_world_prng_below(&r->prng, 8));
     }
     rig_crash(r);

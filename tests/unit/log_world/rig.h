@@ -68,7 +68,9 @@ typedef struct rig {
     uint64_t reported; /* log position of the newest pass with on_written(HF_OK) */
     /* This boot. */
     uint32_t loaded[RIG_KEYS];
-    uint32_t replayed; /* the record that must come next */
+    uint32_t replayed;    /* the record that must come next */
+    uint64_t sync_errors; /* of the world, before this life */
+    uint64_t files_heard; /* failed syncs of files that this life was told of */
     rig_tally *tally;
 } rig;
 
@@ -79,8 +81,8 @@ void rig_close(rig *r);
 void rig_boot(rig *r);
 /* Runs up to `events` events, or until the life ended by itself. */
 void rig_run(rig *r, uint64_t events);
-/* Kill or power loss as drawn; power loss after a failed sync of a directory, which nothing short
- * of a fresh mount survives. */
+/* Kill or power loss as drawn; power loss when a sync of a directory may have failed, which nothing
+ * short of a fresh mount survives. */
 void rig_crash(rig *r);
 /* A life: runs for a drawn number of events, or a few events past a drawn moment (two batches in
  * flight in two segments, a step of the maker, of recovery, of the checkpoint), then crashes. */
