@@ -60,14 +60,24 @@ static uint32_t *slot_for(const hf_workspace *w, hf_bytes key, uint64_t hash)
     }
 }
 
-static bool slots_size(hf_workspace *w, uint32_t count)
+/* Makes room before anything is changed: what failed can be rolled back. */
+static bool room(hf_workspace *w, hf_buf *buf, uint32_t more)
 {
-    hf_buf_reset(&w->slots);
-    uint8_t *slots = hf_buf_extend(&w->slots, count * (uint32_t)sizeof(uint32_t));
-    if (slots == NULL) {
+    if (!hf_buf_reserve(buf, more)) {
         w->failed = true;
         return false;
     }
+    return true;
+}
+
+static bool slots_size(hf_workspace *w, uint32_t count)
+{
+    if (!room(w, &w->slots, count * (uint32_t)sizeof(uint32_t) - w->slots.size)) {
+        return false;
+    }
+    hf_buf_reset(&w->slots);
+    uint8_t *slots = hf_buf_extend(&w->slots, count * (uint32_t)sizeof(uint32_t));
+    HF_ASSERT(slots != NULL);
     memset(slots, 0, count * sizeof(uint32_t));
     for (uint32_t i = 0; i < w->entry_count; i++) {
         const entry *e = entry_at(w, i);
@@ -145,20 +155,31 @@ static uint32_t entry_for(hf_workspace *w, hf_bytes key, bool *made)
     if (*slot != 0) {
         return *slot - 1;
     }
+    if (!room(w, &w->values, key.size) || !room(w, &w->entries, sizeof(entry))) {
+        return UINT32_MAX;
+    }
     uint32_t at = w->values.size;
     hf_buf_raw(&w->values, key.data, key.size);
     entry *e = (entry *)(void *)hf_buf_extend(&w->entries, sizeof *e);
-    if (e == NULL || w->values.failed) {
-        w->failed = true;
-        return UINT32_MAX;
-    }
+    HF_ASSERT(e != NULL && !w->values.failed);
+    memset(e, 0, sizeof *e);
     *e = (entry){ .hash = hash, .key = at, .key_size = key.size, .kind = HF_KIND_NONE };
     *slot = ++w->entry_count;
     *made = true;
     return w->entry_count - 1;
 }
 
-static void entry_set(hf_workspace *w, uint32_t index, const hf_value *value)
+/* Takes the newest entry out again: its base could not be kept, and it must not look absent. */
+static void unmake(hf_workspace *w)
+{
+    const entry *e = entry_at(w, w->entry_count - 1);
+    *slot_for(w, key_of(w, e), e->hash) = 0;
+    w->entry_count--;
+    w->entries.size -= (uint32_t)sizeof *e;
+}
+
+/* False: no memory; the entry is as before. */
+static bool entry_set(hf_workspace *w, uint32_t index, const hf_value *value)
 {
     uint32_t at = w->values.size;
     const uint8_t *from = value->bytes.data;
@@ -169,7 +190,7 @@ static void entry_set(hf_workspace *w, uint32_t index, const hf_value *value)
     }
     if (w->values.failed) {
         w->failed = true;
-        return;
+        return false;
     }
     entry *e = entry_at(w, index);
     e->kind = (uint8_t)value->kind;
@@ -177,14 +198,15 @@ static void entry_set(hf_workspace *w, uint32_t index, const hf_value *value)
     e->integer = value->integer;
     e->bytes = at;
     e->bytes_size = value->bytes.size;
+    return true;
 }
 
 void hf_workspace_base(hf_workspace *w, hf_bytes key, const hf_value *value)
 {
     bool made;
     uint32_t index = entry_for(w, key, &made);
-    if (index != UINT32_MAX && made) {
-        entry_set(w, index, value);
+    if (index != UINT32_MAX && made && !entry_set(w, index, value)) {
+        unmake(w);
     }
 }
 
@@ -199,7 +221,10 @@ static hf_err apply_one(hf_workspace *w, const hf_mutation *mutation, hf_workspa
     if (made) {
         hf_value base = { .kind = HF_KIND_NONE };
         fetch(context, mutation->key, &base);
-        entry_set(w, index, &base);
+        if (!entry_set(w, index, &base)) {
+            unmake(w);
+            return HF_E_NOMEM;
+        }
     }
     undo *u = (undo *)(void *)hf_buf_extend(&w->undo, sizeof *u);
     if (u == NULL || w->failed) {
@@ -214,12 +239,15 @@ static hf_err apply_one(hf_workspace *w, const hf_mutation *mutation, hf_workspa
     value_of(w, entry_at(w, index), &value);
     hf_buf_reset(&w->scratch);
     hf_err err = hf_mutation_onto(mutation, &value, &w->scratch);
-    if (err == HF_OK) {
-        entry_set(w, index, &value);
-        entry_at(w, index)->written = true;
-        err = w->failed || w->scratch.failed ? HF_E_NOMEM : HF_OK;
+    if (err != HF_OK) {
+        return err;
     }
-    return err;
+    if (w->scratch.failed || !entry_set(w, index, &value)) {
+        w->failed = true;
+        return HF_E_NOMEM;
+    }
+    entry_at(w, index)->written = true;
+    return HF_OK;
 }
 
 hf_err hf_workspace_apply(hf_workspace *w, hf_workspace_fetch *fetch, void *context)
@@ -256,9 +284,10 @@ void hf_workspace_rollback(hf_workspace *w, hf_workspace_mark mark)
     }
     w->undo.size = w->undo_count * (uint32_t)sizeof(undo);
     w->mutations.size = mark.mutations;
-    w->mutations.failed = false;
-    w->undo.failed = false;
-    w->values.failed = false;
+    hf_buf *all[] = { &w->mutations, &w->values, &w->entries, &w->undo, &w->slots, &w->scratch };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        all[i]->failed = false;
+    }
     w->failed = false;
     w->applied = mark.mutations;
 }

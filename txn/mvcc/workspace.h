@@ -23,7 +23,7 @@ typedef struct hf_workspace {
     uint32_t entry_count;
     uint32_t undo_count;
     uint32_t applied; /* mutations up to here are in the values */
-    bool failed;      /* out of memory: sticky until reset */
+    bool failed;      /* out of memory: sticky until rollback or reset */
 } hf_workspace;
 
 typedef struct hf_workspace_mark {
