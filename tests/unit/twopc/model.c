@@ -82,7 +82,7 @@ static void append(const world *w, uint8_t shard, uint8_t kind, uint8_t attempt,
 {
     model_state *s = w->s;
     HF_ASSERT(s->log_size[shard] < MODEL_LOG_MAX);
-    s->log[shard][s->log_size[shard]++] = (uint8_t)(kind | attempt << 2 | ts << 3 | 128);
+    s->log[shard][s->log_size[shard]++] = (uint8_t)(kind | attempt << 2 | (int)ts << 3 | 128);
 }
 
 static void commit_seen(const world *w, uint8_t shard, uint8_t attempt)
