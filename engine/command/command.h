@@ -168,6 +168,7 @@ typedef struct hf_range_query {
     bool reverse;
     bool values;
 } hf_range_query;
+/* As hf_add_parse(): `reply` may be NULL. */
 bool hf_range_parse(const hf_bytes *args, uint32_t argc, hf_range_query *query, hf_buf *reply);
 /* Appends the elements of the reply that this view has, without the array's head, at most `limit`;
  * answers how many keys. With VALUES each key is an array [key, value] in RESP3 and two elements in

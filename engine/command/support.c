@@ -178,7 +178,7 @@ bool hf_command__integer_or(const hf_call *call, uint32_t index, int64_t *value,
 {
     HF_PRE(index < call->argc);
     if (!hf_int_from_text(call->args[index], value)) {
-        hf_resp_error(call->reply, error);
+        hf_command__error(call, error);
         return false;
     }
     return true;
@@ -192,7 +192,9 @@ bool hf_command__integer(const hf_call *call, uint32_t index, int64_t *value)
 
 hf_ran hf_command__error(const hf_call *call, const char *text)
 {
-    hf_resp_error(call->reply, text);
+    if (call->reply != NULL) { /* who only parses may not want the words */
+        hf_resp_error(call->reply, text);
+    }
     return HF_RAN_OK;
 }
 
