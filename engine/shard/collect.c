@@ -97,10 +97,22 @@ static void finish(hf_shard *shard, hf_op *op)
                            : hf_buf_view(out));
 }
 
+static void at_again(hf_shard *shard, hf_alarm *alarm)
+{
+    hf_op *op = (hf_op *)(void *)alarm;
+    hf_collect__at(shard, op, op->read_ts);
+}
+
 /* The reads changed while they were collected, or moved: again, at last under fences. */
 static void read_again(hf_shard *shard, hf_op *op)
 {
-    if (op->form == HF_FORM_STAMPS) {
+    if (op->by_map) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
+    } else if (op->read_ts != 0) {
+        op->alarm.ring = at_again;
+        HF_ASSERT(hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + 1000000) ==
+                  HF_OK);
+    } else if (op->form == HF_FORM_STAMPS) {
         hf_buf_reset(&op->stamps);
         hf_collect__stamp(shard, op);
     } else if (++op->tries < COLLECTS_MAX) {
@@ -143,6 +155,8 @@ void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts)
 {
     hf_shard_set set = hf_gateway__route(shard, op);
     op->stage = HF_STAGE_READ;
+    op->read_ts = read_ts;
+    hf_buf_reset(&op->replies);
     op->waiting = set;
     op->command_count = 0; /* nothing to validate: one timestamp orders it */
     op->co.attempt = hf_attempt_of(0, 0, 0);

@@ -71,10 +71,12 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op)
     hf_workspace_open(&op->workspace, shard->heap);
     hf_timers_cancel(&shard->timers, &op->alarm.timer);
     op->stage = HF_STAGE_SPARE;
-    op->has_id = op->has_else = op->general = op->interactive = op->lost = op->atomic = false;
+    op->by_map = op->has_id = op->has_else = op->general = op->interactive = op->lost = op->atomic =
+        false;
     op->touched = op->waiting = 0;
     op->tries = op->command_count = op->else_count = op->condition_count = 0;
     op->piece_count = op->lock_count = 0;
+    op->read_ts = 0;
     op->digest = 0;
     op->next = shard->op_spare;
     shard->op_spare = op;
@@ -589,6 +591,10 @@ static void retry_alarm(hf_shard *shard, hf_alarm *alarm);
 static void retry_prepare(hf_shard *shard, hf_op *op)
 {
     op->tries++;
+    if (op->ending == HF_ENDING_REROUTE && op->by_map) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
+        return;
+    }
     if (op->ending == HF_ENDING_REROUTE) {
         /* The range is on its way to another shard: the map will say where. */
         op->alarm.ring = retry_alarm;

@@ -6,9 +6,11 @@
 #include "engine/shard/session.h"
 #include "engine/shard/view.h"
 
+#define HF_RANGES_CHANGED "-TRYAGAIN the ranges changed meanwhile\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
-enum { NO_SHARD = 0xffff, ALL_SHARDS = 0xfffe, NO_OP = UINT32_MAX };
+#define NO_OP UINT32_MAX /* no operation */
+enum { NO_SHARD = 0xffff };
 
 typedef enum hf_stage {
     HF_STAGE_SPARE,
@@ -29,8 +31,10 @@ struct hf_op {
     hf_form form;
     uint8_t proto;
     bool has_id, has_else, general, interactive, lost, atomic;
+    bool by_map; /* parts were cut along the map: if it changed they do not fit any more */
     uint8_t id[16];
     uint64_t digest;
+    uint64_t read_ts; /* a read at this timestamp */
     hf_age age;
     hf_coordinator co;
     hf_shard_set touched; /* shards that know of the attempt: each gets one FINALIZE */

@@ -130,17 +130,24 @@ static bool visit_command(const hf_txn_command *c, want_visit *visit, void *cont
     static const uint8_t space_start[] = { HF_SPACE_USER };
     static const uint8_t space_end[] = { HF_SPACE_USER + 1 };
     want w = { .mode = mode_of(c->command) };
+    hf_internal_key key;
+    hf_internal_key end;
     if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
         w.is_range = true;
         w.key = hf_bytes_of(space_start, 1);
         w.end = hf_bytes_of(space_end, 1);
+        hf_range_query query;
+        if (strcmp(c->command->name, "hf.range") == 0 &&
+            hf_range_parse(c->args, c->argc, &query, NULL)) {
+            w.from = hf_internal_key_set(&key, query.start);
+            w.to = query.end.size == 0 ? w.end : hf_internal_key_set(&end, query.end);
+        }
         return visit(context, &w);
     }
     uint32_t first, count, step;
     if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
         return true;
     }
-    hf_internal_key key;
     for (uint32_t i = 0; i < count; i++) {
         w.key = hf_internal_key_set(&key, c->args[first + i * step]);
         if (!visit(context, &w)) {
@@ -189,15 +196,38 @@ bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *v
     return true;
 }
 
+/* Whether all of the interval is this shard's. */
+static bool owns_all(hf_shard *shard, hf_bytes start, hf_bytes end)
+{
+    if (hf_bytes_compare(start, end) >= 0) {
+        return true; /* an empty interval, or none given */
+    }
+    for (uint32_t i = hf_range_find(&shard->map, start); i < shard->map.count; i++) {
+        const hf_range *range = &shard->map.ranges[i];
+        if (hf_bytes_compare(range->start, end) >= 0) {
+            break;
+        }
+        if (range->shard != shard->self) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hf_owner__check_home(void *context, const want *w)
 {
     asking *a = context;
-    if (!w->is_range) {
-        hf_range *range = &a->shard->map.ranges[hf_range_find(&a->shard->map, w->key)];
-        range->operations++;
-        a->elsewhere = range->shard != a->shard->self;
-        a->frozen = a->frozen || range->frozen;
+    hf_shard *shard = a->shard;
+    if (w->is_range) {
+        /* While a range is on its way its keys may be seen twice or not at all. */
+        a->elsewhere = shard->move.state != HF_MOVE_NONE || shard->importing ||
+                       !owns_all(shard, w->from, w->to);
+        return !a->elsewhere;
     }
+    hf_range *range = &shard->map.ranges[hf_range_find(&shard->map, w->key)];
+    range->operations++;
+    a->elsewhere = range->shard != shard->self;
+    a->frozen = a->frozen || range->frozen;
     return !a->elsewhere;
 }
 
@@ -429,6 +459,8 @@ void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
             return;
         }
     }
+    hf_timers_cancel(&shard->timers,
+                     &item->alarm.timer); /* a move ends soon, one way or the other */
     item->next = NULL;
     if (shard->frozen_last != NULL) {
         shard->frozen_last->next = item;

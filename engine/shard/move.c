@@ -310,8 +310,10 @@ static void on_taken(hf_shard *shard)
         HF_UNREACHABLE(); /* the start is there: nothing is allocated */
     }
     range->frozen = false;
+    /* Snapshots from before are not here any more, and not there either. */
+    shard->floor_ts = hf_shard__now(shard);
     move->state = HF_MOVE_DROP;
-    shard->save.whole = true;
+    shard->save.drops++;
     answer(shard, move->gateway, move->ticket, 0, HF_LIT("+OK\r\n"));
     hf_owner__thaw(shard);
 }
@@ -327,6 +329,14 @@ void hf_move__turn(hf_shard *shard)
         break;
     case HF_MOVE_DRAIN:
         if (drained(shard)) {
+            move->settle = hf_log_appended(shard->log);
+            move->state = HF_MOVE_SETTLE;
+        }
+        break;
+    case HF_MOVE_SETTLE:
+        /* A transaction may have changed this range and another of this shard in one record: the
+         * copy must not outlive the record. */
+        if (shard->backlog_first == NULL && hf_log_durable(shard->log) >= move->settle) {
             move->state = HF_MOVE_CLEAR;
             move->waiting = false;
             copy(shard);
@@ -366,7 +376,7 @@ bool hf_move__drop(hf_shard *shard, hf_bytes start, hf_bytes end, uint32_t budge
         shard->system_keys -= count;
         budget = UINT32_MAX; /* counted as one: dropped as one */
     }
-    shard->save.whole = true;
+    shard->save.drops++;
     return hf_table_drop(shard->table, start, end, budget);
 }
 
@@ -407,6 +417,7 @@ static bool take_in(hf_shard *shard, bool clear, hf_bytes start, hf_bytes end, h
         return false;
     }
     if (clear) {
+        shard->importing = true;
         (void)hf_move__drop(shard, start, end, UINT32_MAX);
     }
     hf_owner__apply(shard, mutations, ts, lsn);
@@ -428,7 +439,13 @@ static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start)
         .id = msg->id, .generation = msg->generation, .shard = shard->self, .start = start
     };
     uint64_t lsn;
-    if (shard->backlog_first != NULL || log_ranges(shard, &claim, NULL, &lsn) != HF_OK) {
+    hf_lock *at;
+    hf_age youngest = { UINT64_MAX, UINT64_MAX };
+    hf_bytes end = hf_range_end(&shard->map, hf_range_find(&shard->map, start));
+    /* Who holds a lock over these keys here counted on their not being here. */
+    if (shard->backlog_first != NULL ||
+        !hf_lock_range_free(shard->locks, start, end, HF_LOCK_X, youngest, NULL, &at) ||
+        log_ranges(shard, &claim, NULL, &lsn) != HF_OK) {
         ack(shard, msg, false);
         return;
     }
@@ -443,6 +460,7 @@ static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start)
     }
     /* Older snapshots of the range stayed behind: reads below this moment cannot be served. */
     shard->floor_ts = hf_shard__now(shard);
+    shard->importing = false;
     hf_shard__hold(shard, lsn, msg->head.from, m);
     tell_map(shard);
 }

@@ -10,6 +10,8 @@ typedef struct want {
     hf_bytes key; /* internal */
     hf_bytes end; /* ranges */
     bool is_range;
+    hf_bytes from,
+        to; /* ranges: what must be here; both empty: as much as is here (during the visit) */
     hf_lock_mode mode;
 } want;
 

@@ -51,10 +51,10 @@ static bool named(const hf_command *command, const char *name)
 /* A command over the whole space: a part at every shard. HF.RANGE: one per range, in key order. */
 static void everywhere(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_recipe *r)
 {
-    r->merge = named(c->command, "keys")        ? HF_MERGE_CONCAT
-               : named(c->command, "dbsize")    ? HF_MERGE_SUM
-               : named(c->command, "randomkey") ? HF_MERGE_ANY
-                                                : HF_MERGE_OK;
+    r->merge = (uint8_t)(named(c->command, "keys")        ? HF_MERGE_CONCAT
+                         : named(c->command, "dbsize")    ? HF_MERGE_SUM
+                         : named(c->command, "randomkey") ? HF_MERGE_ANY
+                                                          : HF_MERGE_OK);
     for (uint16_t i = 0; i < shard->count; i++) {
         /* RANDOMKEY looks first at another shard each time. */
         uint16_t to = r->merge == HF_MERGE_ANY ? (uint16_t)((i + op->age.ts) % shard->count) : i;
@@ -97,6 +97,7 @@ static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_r
         add_part(op, shard->self, c->command, c->args, c->argc);
         return;
     }
+    op->by_map = true;
     r->merge = HF_MERGE_CONCAT;
     r->limit = query.limit;
     if (query.values && op->proto == 2 && r->limit <= UINT64_MAX / 2) {

@@ -39,6 +39,7 @@ static void begin(hf_shard *shard)
     hf_table_pin(shard->table, save->ts);
     save->lsn = hf_part__oldest_lsn(shard, hf_log_appended(shard->log));
     save->drains = 0;
+    save->drops_seen = save->drops;
     for (uint16_t i = 0; i < shard->count; i++) {
         mark_drains(shard, &shard->lists[i]);
     }
@@ -60,7 +61,8 @@ static void write_out(hf_shard *shard)
     hf_buf_u64(&shard->head, shard->save.ts);
     hf_buf_u64(&shard->head, shard->clock.last);
     hf_range_encode(&shard->map, &shard->head);
-    bool whole = shard->save.whole || hf_checkpoint_wants_whole(shard->checkpoint);
+    bool whole = shard->save.drops != shard->save.drops_saved ||
+                 hf_checkpoint_wants_whole(shard->checkpoint);
     shard->save.writes_whole = whole;
     hf_table_pass_begin(shard->table, shard->save.ts, whole);
     hf_table_unpin(shard->table, shard->save.ts);
@@ -89,7 +91,7 @@ void hf_save__written(void *context, hf_err err, const char *detail)
     hf_table_pass_end(shard->table, err == HF_OK);
     save->state = HF_SAVE_IDLE;
     if (err == HF_OK) {
-        save->whole = save->whole && !save->writes_whole;
+        save->drops_saved = save->writes_whole ? save->drops_seen : save->drops_saved;
         save->last_wall_ns = shard->io->wall_ns;
         hf_log_truncate(shard->log, save->lsn);
     } else {

@@ -695,16 +695,21 @@ void hf_session__ready(hf_shard *shard)
 void hf_session__stop(hf_shard *shard)
 {
     shard->session->stopping = true;
+    shard->session->stop_ns = shard->io->now_ns;
     for (hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
         conn->close_after = true; /* when what was asked is answered */
         hf_conn__dirty(shard, conn);
     }
 }
 
+/* A client that does not read its last replies is waited for only so long. */
 bool hf_session__idle(const hf_shard *shard)
 {
-    for (const hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
-        if (conn->first != conn->next_number && !conn->closing) {
+    const hf_session *session = shard->session;
+    bool patient = shard->io->now_ns - session->stop_ns < HF_STOP_PATIENCE_NS;
+    for (const hf_conn *conn = session->first; conn != NULL; conn = conn->next) {
+        bool unsent = conn->is_sending || conn->out.size != 0;
+        if (!conn->closing && (conn->first != conn->next_number || (unsent && patient))) {
             return false;
         }
     }

@@ -15,11 +15,13 @@ enum {
     HF_WATCHES_MAX = 10000,
 };
 
+#define HF_STOP_PATIENCE_NS UINT64_C(2000000000)
+
 /* One request whose reply is not sent yet. */
 typedef struct hf_slot {
     hf_buf reply; /* when it came before its turn */
     bool done;
-    bool watch; /* a WATCH: its answer is stamps, or an error */
+    bool watch;       /* a WATCH: its answer is stamps, or an error */
     bool multi;       /* over several shards: it may be retried, so later ones on its keys wait */
     bool mute;        /* CLIENT REPLY: nobody wants to know */
     uint16_t command; /* of the table; UINT16_MAX: none */
@@ -82,8 +84,9 @@ struct hf_session {
     uint32_t count;
     uint64_t accepted;
     bool stopping;
-    hf_buf argv;     /* of hf_bytes: the command at hand */
-    hf_buf commands; /* of hf_request_command */
+    uint64_t stop_ns; /* since when */
+    hf_buf argv;      /* of hf_bytes: the command at hand */
+    hf_buf commands;  /* of hf_request_command */
     hf_buf conditions;
     hf_buf many; /* slices of several commands */
     hf_buf error;

@@ -245,7 +245,7 @@ static uint64_t on_turn(void *context)
 {
     hf_shard *shard = context;
     hf_io *io = shard->io;
-    if (shard->boot == HF_BOOT_FAILED || shard->stopped) {
+    if (shard->boot == HF_BOOT_FAILED) {
         return UINT64_MAX;
     }
     if (!shard->started) {

@@ -103,9 +103,11 @@ typedef struct hf_save {
     uint64_t settle; /* the log must be durable up to here before the manifest is */
     uint32_t drains; /* undecided parts that must end first */
     uint64_t retry_ns;
-    bool wanted;           /* asked for by a command */
-    bool whole;            /* keys were dropped without tombstones: the next one is whole */
-    bool writes_whole;     /* the one under way is */
+    bool wanted; /* asked for by a command */
+    uint64_t drops,
+        drops_saved;     /* keys dropped without tombstones: while they differ, passes are whole */
+    uint64_t drops_seen; /* when the pass under way began */
+    bool writes_whole;   /* the one under way is */
     uint64_t last_wall_ns; /* end of the last good one */
 } hf_save;
 
@@ -120,7 +122,8 @@ typedef struct hf_balance {
 typedef struct hf_move {
     enum {
         HF_MOVE_NONE,
-        HF_MOVE_DRAIN, /* frozen; locks in it are waited for */
+        HF_MOVE_DRAIN,  /* frozen; locks in it are waited for */
+        HF_MOVE_SETTLE, /* ... and the log, up to what the copy can see */
         HF_MOVE_CLEAR,
         HF_MOVE_COPY,
         HF_MOVE_CLAIM,
@@ -130,6 +133,7 @@ typedef struct hf_move {
     bool waiting; /* for an acknowledgement */
     hf_ticket ticket;
     uint64_t id, generation;
+    uint64_t settle; /* what is copied must be durable here first: the log up to this position */
     hf_buf start, end, next, after, piece;
 } hf_move;
 
@@ -158,6 +162,7 @@ struct hf_shard {
     hf_move move;
     hf_balance balance;
     bool drop_unowned; /* keys of ranges that are not here may be left */
+    bool importing;    /* copies of a range that is not here yet are */
     uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
     hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
 

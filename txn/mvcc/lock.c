@@ -632,6 +632,17 @@ const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, ui
     return lock == NULL ? NULL : escrow_of(lock, field);
 }
 
+bool hf_lock_escrow_any(const hf_lock_table *table, hf_bytes key, uint64_t hash, bool fields)
+{
+    const hf_lock *lock = find(table, key, hash);
+    for (const hf_lock_escrow *e = lock == NULL ? NULL : lock->escrows; e != NULL; e = e->next) {
+        if ((e->field_size != 0) == fields) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
                         int64_t delta, int64_t min, int64_t max)
 {

@@ -119,6 +119,8 @@ hf_lock_waiter *hf_lock_ready(hf_lock_table *table);
 /* ---- Escrow sums of a key's undecided additions ---- */
 const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, uint64_t hash,
                                           hf_bytes field);
+/* Whether fields of the key have undecided additions (`fields`), or the key itself has. */
+bool hf_lock_escrow_any(const hf_lock_table *table, hf_bytes key, uint64_t hash, bool fields);
 /* Only while an E (or X) lock of the transaction is held on the key. False: no memory, or a sum
  * would leave 64 bits; nothing is changed. */
 HF_MUST_USE bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash,
