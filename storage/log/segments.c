@@ -357,14 +357,18 @@ static void make_done(hf_io_op *op, int64_t result)
 
 /* ---- Pacing ---- */
 
-/* Zeros go out four times as fast as the log grows, so that the segment is ready long before it is
- * needed; at rest one chunk a millisecond; without a pause when appends already wait for room, and
- * at start, when everybody waits. */
+/* One chunk at a time. Zeros keep ahead of the log, two bytes for each that it grows: so the
+ * segment is ready when half of the current one is left. For more than that they wait while a flush
+ * is under way or due, so as not to stand before it, and leave a pause. Only appends that already
+ * wait for room are worse than slow flushes: then there is no pause. */
 static uint64_t chunk_due(const hf_log *log)
 {
     uint64_t grown = log->stats.bytes_written - log->make_mark;
-    if (log->state != HF_LOG_OPEN || log->room < log->room_full || log->make_at < 4 * grown) {
+    if (log->room < log->room_full || log->make_at < 2 * grown) {
         return 0;
+    }
+    if (log->flush_count != 0 || log->staged != 0) {
+        return UINT64_MAX; /* the flush's end brings a turn */
     }
     return log->make_ns + HF_LOG_ZERO_PACE_NS;
 }

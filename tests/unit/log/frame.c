@@ -143,7 +143,7 @@ void frame_must_append(frame *f, uint32_t size)
             return;
         }
         assert_int_equal(err, HF_E_FULL);
-        if (!frame_turn(f)) {
+        if (!frame_turn(f) && f->world.pending_count == 0) {
             assert_true(hf_log_deadline(f->log) != UINT64_MAX);
             f->world.io.now_ns = hf_log_deadline(f->log);
         }
