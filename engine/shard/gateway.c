@@ -1,4 +1,5 @@
 #include "engine/shard/gateway_impl.h"
+#include "engine/shard/session_impl.h"
 
 #include "engine/base/hash.h"
 
@@ -713,26 +714,73 @@ static void reroute(hf_shard *shard, hf_bytes sent)
     shard->rerouted = msg;
 }
 
-/* Where the one shard's message belongs now, by its first key. */
-static uint16_t message_home(hf_shard *shard, const hf_msg_txn *msg)
+/* Takes the request out of its message, into the session's scratch. False: no memory. */
+static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *request)
 {
-    if ((msg->flags & HF_TXN_STUB) != 0) {
-        return stub_home(shard, msg->id);
-    }
+    hf_session *session = shard->session;
     hf_txn_reader reader;
-    hf_txn_reader_open(&reader, msg, &shard->args);
     hf_txn_condition condition;
-    if (hf_txn_next_condition(&reader, &condition)) {
-        return hf_gateway__home(shard, condition.key);
-    }
     hf_txn_command command;
-    uint32_t first, count, step;
-    while (hf_txn_next_command(&reader, &command)) {
-        if (hf_command_keys(command.command, command.argc, &first, &count, &step) && count > 0) {
-            return hf_gateway__home(shard, command.args[first]);
-        }
+    hf_buf_reset(&session->conditions);
+    hf_buf_reset(&session->commands);
+    hf_buf_reset(&session->many);
+    hf_txn_reader_open(&reader, msg, &shard->args);
+    while (hf_txn_next_condition(&reader, &condition)) {
+        hf_buf_raw(&session->conditions, &condition, sizeof condition);
     }
-    return shard->self;
+    while (hf_txn_next_command(&reader, &command)) {
+        hf_request_command c = { .command = command.command, .argc = command.argc };
+        hf_buf_raw(&session->many, command.args, command.argc * (uint32_t)sizeof *command.args);
+        hf_buf_raw(&session->commands, &c, sizeof c);
+    }
+    if (session->conditions.failed || session->commands.failed || session->many.failed) {
+        return false;
+    }
+    hf_request_command *commands = (hf_request_command *)(void *)session->commands.data;
+    const hf_bytes *args = (const hf_bytes *)(const void *)session->many.data;
+    for (uint32_t i = 0; i < msg->command_count; i++) { /* the slices stand still now */
+        commands[i].args = args;
+        args += commands[i].argc;
+    }
+    uint32_t word = msg->ticket.form;
+    *request = (hf_request){ .ticket = msg->ticket,
+                             .form = (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
+                             .commands = commands,
+                             .count = msg->command_count,
+                             .conditions =
+                                 (const hf_txn_condition *)(const void *)session->conditions.data,
+                             .condition_count = msg->condition_count,
+                             .has_id = (msg->flags & HF_TXN_HAS_ID) != 0,
+                             .proto = msg->proto,
+                             .read_ts = msg->read_ts };
+    request->ticket.form = 0;
+    memcpy(request->id, msg->id, sizeof request->id);
+    return true;
+}
+
+/* Sends a request on its way again: its keys may lie with several shards by now. */
+static void start_again(hf_shard *shard, hf_msg *head)
+{
+    const hf_msg_txn *msg = (const hf_msg_txn *)(const void *)head;
+    if ((msg->flags & HF_TXN_OUTCOME) != 0) {
+        hf_shard__post(shard, stub_home(shard, msg->id), head);
+        return;
+    }
+    hf_request request;
+    hf_buf *error = &shard->session->error;
+    hf_buf_reset(error);
+    hf_started started = take_apart(shard, msg, &request)
+                             ? hf_gateway__start(shard, &request, error)
+                             : HF_STARTED_NOT;
+    if (started == HF_STARTED_NOT) {
+        head->next = shard->rerouted; /* no room now: next turn */
+        shard->rerouted = head;
+        return;
+    }
+    if (started == HF_STARTED_ERROR) {
+        hf_session__complete(shard, request.ticket, hf_buf_view(error));
+    }
+    hf_heap_give(shard->heap, head);
 }
 
 void hf_gateway__turn(hf_shard *shard)
@@ -748,8 +796,7 @@ void hf_gateway__turn(hf_shard *shard)
     }
     while (ordered != NULL) {
         hf_msg *next = ordered->next;
-        hf_shard__post(shard, message_home(shard, (const hf_msg_txn *)(const void *)ordered),
-                       ordered);
+        start_again(shard, ordered);
         ordered = next;
     }
 }
