@@ -1,9 +1,10 @@
-/* hf_coordinator: decides one attempt of a transaction over several shards (TRANSACTIONS.md (b)).
+/* hf_coordinator: decides one attempt of a transaction over several shards.
  *
  * PREPAREs go to all participants at once, readers included. Committed exactly when every one is
  * durable and the anchor has not decided otherwise; the commit timestamp is the largest prepare
  * timestamp. One refusal ends it: no recovery can find all prepared any more. The coordinator never
- * aborts an attempt on its own while answers are missing: it asks the anchor, and the answers tell.
+ * aborts an attempt on its own while answers are missing: whoever it keeps waiting asks the anchor,
+ * and what the anchor decides comes back as an answer.
  *
  *   preparing --all prepared--> committed      finalize(c) to all, answer the client at once
  *   preparing --one refused---> aborted        finalize(abort) to all, answer or try again

@@ -1,13 +1,15 @@
 /* hf_participant: one shard's part in one attempt, and the anchor's part where the shard is the
  * anchor.
  *
- *   none ----lock-----> active --prepare--.                  memory only: may be wounded or
- * forgotten none ---prepare---> queued (waits for locks) --locks--> logged --durable--> prepared
- *   none, active, queued --poison--> poisoning --durable--> aborted     the tombstone: evidence
- * (I3) none, active, queued --refuse--> refused                  remembered until the watermark
- * passes logged, prepared --finalize--> committed | aborted
+ *   none -----locks-----> active                         memory only: may be wounded, forgotten
+ *   none, active --prepare, must wait--> queued          memory only
+ *   none, active, queued --evaluated--> logged --durable--> prepared
+ *   none, active, queued --evaluated--> refused          memory only, until the watermark passes
+ *   none, active, queued, refused --query, resolve--> poisoning --durable--> aborted
+ *   prepared --finalize(c)--> committed                  the tombstone above is evidence (I3)
+ *   any but committed --finalize(abort)--> aborted       logged if a PREPARE was
  *
- * Rules (TRANSACTIONS.md (b)): I1 what is logged as prepared is never taken back here. I2 the
+ * Rules (README.md): I1 what is logged as prepared is never taken back here. I2 the
  * anchor decides. I3 a missing PREPARE is evidence only once a tombstone is durable. I4 knowing
  * nothing is never an abort: the anchor asks, and asking leaves a tombstone. I6 a repeated message
  * gets the recorded answer.

@@ -142,6 +142,68 @@ static void a_record_that_outgrows_its_limit(void **state)
     desk_close(&d);
 }
 
+static void fetch_long(void *context, hf_bytes key, hf_value *value)
+{
+    (void)key;
+    *value = string_value(context, 0);
+}
+
+/* A key whose base found no memory is unknown, not absent: the next command fetches it again.
+ * Answers whether the take-th allocation was refused. */
+static bool base_refused_at(uint64_t take, bool by_mutation)
+{
+    static char large[1000];
+    memset(large, 'x', sizeof large - 1);
+    desk d;
+    desk_open(&d, 1 << 20);
+    put_string(&d, "k", "v", 0);
+    apply(&d);
+    hf_workspace_mark mark = hf_workspace_mark_now(&d.w);
+    hf_value base = string_value(large, 0);
+    if (by_mutation) {
+        hf_mutation_expire(&d.w.mutations, text("gone"), 5);
+    }
+    hf_heap_fail_at(d.heap, take);
+    if (by_mutation) {
+        (void)(hf_workspace_apply(&d.w, fetch_long, large) == HF_OK);
+    } else {
+        hf_workspace_base(&d.w, text("gone"), &base);
+    }
+    hf_heap_fail_at(d.heap, 0);
+    bool refused = d.w.failed;
+    hf_value v;
+    hf_workspace_rollback(&d.w, mark);
+    assert_true(!hf_workspace_get(&d.w, text("gone"), &v) || v.kind == HF_KIND_STRING);
+    assert_string(&d, "k", "v", 0);
+    hf_workspace_base(&d.w, text("gone"), &base);
+    assert_string(&d, "gone", large, 0);
+    for (int i = 0; i < 100; i++) { /* the index is whole */
+        char name[16];
+        snprintf(name, sizeof name, "x%d", i);
+        put_string(&d, name, name, 0);
+    }
+    apply(&d);
+    assert_string(&d, "gone", large, 0);
+    assert_string(&d, "x99", "x99", 0);
+    desk_close(&d);
+    return refused;
+}
+
+static void a_base_without_memory_is_unknown(void **state)
+{
+    (void)state;
+    uint64_t take = 1;
+    while (base_refused_at(take, false)) {
+        take++;
+    }
+    assert_int_equal(take, 3); /* the entry, its bytes */
+    take = 1;
+    while (base_refused_at(take, true)) {
+        take++;
+    }
+    assert_true(take >= 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +213,7 @@ int main(void)
         cmocka_unit_test(unapplied_mutations_go_too),
         cmocka_unit_test(errors_are_rolled_back),
         cmocka_unit_test(a_record_that_outgrows_its_limit),
+        cmocka_unit_test(a_base_without_memory_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
