@@ -57,7 +57,8 @@ static void everywhere(hf_shard *shard, hf_op *op, const hf_request_command *c, 
                                                           : HF_MERGE_OK);
     for (uint16_t i = 0; i < shard->count; i++) {
         /* RANDOMKEY looks first at another shard each time. */
-        uint16_t to = r->merge == HF_MERGE_ANY ? (uint16_t)((i + op->age.ts) % shard->count) : i;
+        uint64_t first = r->merge == HF_MERGE_ANY ? op->age.ts : 0;
+        uint16_t to = (uint16_t)((first + i) % shard->count);
         add_part(op, to, c->command, c->args, c->argc);
     }
     r->count = op->piece_count - r->first;
