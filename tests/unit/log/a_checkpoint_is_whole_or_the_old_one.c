@@ -453,8 +453,8 @@ static void a_manifest_in_the_cache_is_made_durable(void **state)
         assert_true(b.whole);
         fake_kill(&b.world);
         b.loaded = false;
-        b.heap = hf_heap_open(b.memory, HEAP);
         hf_checkpoint_handler handler = b.checkpoint->handler;
+        b.heap = hf_heap_open(b.memory, HEAP);
         b.checkpoint = hf_checkpoint_open(b.heap, &b.world.io, "core-00", 55, &handler);
         assert_non_null(b.checkpoint);
         memset(&b.seen, 0, sizeof b.seen);
