@@ -4,6 +4,7 @@
  * is durable; the next transaction may build on it at once, because everything that depends on it
  * lies behind it in the log.
  */
+#include "engine/shard/changes.h"
 #include "engine/shard/gateway.h"
 #include "engine/shard/owner_impl.h"
 
@@ -183,6 +184,7 @@ static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *l
     hf_err err = hf_log_append(shard->log, HF_ENTRY_COMMIT, 0, 0, parts, 2, lsn);
     if (err == HF_OK) {
         hf_owner__apply(shard, effects, ts, *lsn);
+        hf_changes__note(shard, effects, ts, *lsn);
         shard->stats.one_phase++;
     }
     return err;

@@ -1,6 +1,7 @@
 /* Expired keys are gone for every reader by their timestamp alone; here their memory is taken back,
  * by logged deletions at a timestamp at which they are expired already, so that every replay
  * agrees. */
+#include "engine/shard/changes.h"
 #include "engine/shard/shard_impl.h"
 
 enum { BATCH = 64 };
@@ -36,6 +37,7 @@ static bool expire_one(hf_shard *shard)
         return false;
     }
     hf_owner__apply(shard, hf_buf_view(&shard->mutations), ts, lsn);
+    hf_changes__note(shard, hf_buf_view(&shard->mutations), ts, lsn);
     return true;
 }
 

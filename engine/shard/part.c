@@ -8,6 +8,7 @@
  *   FINALIZE   attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any
  *   TOMBSTONE  attempt | u64 participants 0 | u16 anchor: never prepared here, for good
  */
+#include "engine/shard/changes.h"
 #include "engine/shard/recipe.h"
 #include "engine/shard/request.h"
 
@@ -346,6 +347,8 @@ static uint64_t carry_out(hf_shard *shard, hf_part *part, const hf_participant_u
         hf_hlc_observe(&shard->clock, part->p.commit_ts);
         hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), part->p.commit_ts,
                         0);
+        hf_changes__note(shard, hf_bytes_of(part->effects, part->effects_size), part->p.commit_ts,
+                         0);
         if (part->stub) {
             hf_bytes stub = hf_bytes_of(record->data + FINALIZE_HEAD, record->size - FINALIZE_HEAD);
             hf_owner__apply(shard, stub, part->p.commit_ts, lsn == UINT64_MAX ? 0 : lsn);

@@ -19,6 +19,7 @@ static hf_answer_function *const answers[HF_ASK_COUNT] = {
     [HF_ASK_NUMSUB] = hf_answer__numsub,     [HF_ASK_SCAN] = hf_answer__scan,
     [HF_ASK_RANGES] = hf_answer__ranges,     [HF_ASK_TXNS] = hf_answer__txns,
     [HF_ASK_LOCKS] = hf_answer__locks,       [HF_ASK_EXPIRE] = hf_answer__expire,
+    [HF_ASK_CHANGES] = hf_answer__changes,
 };
 
 /* ---- The asker ---- */
@@ -88,36 +89,49 @@ static hf_msg *question_msgs(hf_shard *shard, const hf_gather *gather, const hf_
 
 static const char no_memory[] = "OOM no memory for the answer";
 
-bool hf_gather__start(hf_shard *shard, hf_conn *conn, const hf_question *q)
+/* NULL: no memory; nothing was sent. */
+static hf_gather *ask_all(hf_shard *shard, hf_ticket ticket, uint8_t proto, const hf_question *q)
 {
-    hf_server *server = hf_server_of(shard);
-    if (server->gather_spares == 0) {
-        return false;
-    }
     uint32_t count = q->to_one ? 1 : shard->count;
     hf_gather *gather = gather_take(shard);
     if (gather == NULL) {
-        return hf_word_error(shard, conn, no_memory);
+        return NULL;
     }
     hf_buf_raw(&gather->keep, q->keep.data, q->keep.size);
     hf_msg *list = gather->keep.failed ? NULL : question_msgs(shard, gather, q, count);
     if (list == NULL) {
         gather_give(shard, gather);
-        return hf_word_error(shard, conn, no_memory);
+        return NULL;
     }
-    gather->ticket = hf_conn__ticket(conn);
+    gather->ticket = ticket;
     gather->finish = q->finish;
     gather->waiting = count;
     gather->ask = (uint16_t)q->ask;
-    gather->proto = conn->proto;
+    gather->proto = proto;
     gather->word = q->word;
-    hf_conn__open(shard, conn, false);
     for (uint16_t i = 0; list != NULL; i++) {
         hf_msg *next = list->next;
         hf_shard__post(shard, q->to_one ? q->to : i, list);
         list = next;
     }
+    return gather;
+}
+
+bool hf_gather__start(hf_shard *shard, hf_conn *conn, const hf_question *q)
+{
+    if (hf_server_of(shard)->gather_spares == 0) {
+        return false;
+    }
+    if (ask_all(shard, hf_conn__ticket(conn), conn->proto, q) == NULL) {
+        return hf_word_error(shard, conn, no_memory);
+    }
+    hf_conn__open(shard, conn, false);
     return true;
+}
+
+bool hf_gather__again(hf_shard *shard, hf_ticket ticket, uint8_t proto, const hf_question *q)
+{
+    return hf_server_of(shard)->gather_spares != 0 && ask_all(shard, ticket, proto, q) != NULL;
 }
 
 static void gather_done(hf_shard *shard, hf_gather *gather)
@@ -134,7 +148,11 @@ static void gather_done(hf_shard *shard, hf_gather *gather)
         }
     }
     hf_ticket ticket = gather->ticket;
+    bool put_off = gather->put_off;
     gather_give(shard, gather);
+    if (put_off) {
+        return;
+    }
     hf_session__complete(shard, ticket, hf_buf_view(reply));
     hf_buf_trim(reply, HF_KEEP_BYTES);
     hf_http__resume(shard, ticket);

@@ -229,6 +229,7 @@ uint64_t hf_server__turn(hf_shard *shard)
     hf_monitor__turn(shard);
     uint64_t due = least(close_idle(shard), hf_http__turn(shard));
     due = least(due, hf_apply__turn(shard));
+    due = least(due, hf_changes__turn(shard));
     if (server->pending != NULL) {
         hf_gather__retry(shard);
         due = server->pending != NULL ? least(due, now + PENDING_NS) : due;

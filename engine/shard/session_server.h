@@ -123,6 +123,7 @@ struct hf_gather {
     uint16_t ask;
     uint8_t proto, word; /* word: the asker's own */
     bool failed;
+    bool put_off;      /* finish() will ask again: there is no reply yet */
     uint64_t value[2]; /* the sums of what was answered */
     hf_buf keep;       /* what finish() needs to know: the asker's own */
     hf_buf answers[];  /* by shard; not open: that one was not asked, or said nothing */
@@ -187,7 +188,9 @@ typedef struct hf_server {
     struct hf_apply *applies;
     uint64_t apply_next;
     uint32_t apply_count;
-    struct hf_changes *changes;
+    struct hf_changes *changes; /* NULL: nobody has asked for changes yet */
+    struct hf_changes_wait *changes_waits;
+    uint32_t changes_waiting;
     hf_conn *http_first; /* of this shard, linked through hf_http */
 } hf_server;
 
@@ -205,6 +208,9 @@ static inline hf_server *hf_server_of(const hf_shard *shard)
 /* Asks, and opens the slot of the command at hand, which finish() will fill. Always true: without
  * memory the reply says so. False: too many questions are open; later. */
 bool hf_gather__start(hf_shard *shard, hf_conn *conn, const hf_question *question);
+/* Asks for a command whose slot is open already. False: not now. */
+bool hf_gather__again(hf_shard *shard, hf_ticket ticket, uint8_t proto,
+                      const hf_question *question);
 /* Answers a question: from an answering function that said "later", or at once. The message is on
  * its way when the log is durable up to `lsn`. */
 void hf_gather__answer(hf_shard *shard, const hf_msg_session *ask, const uint64_t value[2],
@@ -288,7 +294,7 @@ bool hf_pubsub__open(hf_shard *shard);
 void hf_pubsub__leave_all(hf_shard *shard, hf_conn *conn);
 bool hf_pubsub__subscribed(const hf_conn *conn);
 bool hf_scan__open(hf_shard *shard);
-bool hf_changes__open(hf_shard *shard);
+uint64_t hf_changes__turn(hf_shard *shard);
 void hf_sample__take(hf_shard *shard, hf_sample *sample);
 /* One sample for the node: sums; times and states by what they mean. */
 void hf_sample__merge(hf_sample *into, const hf_sample *one);

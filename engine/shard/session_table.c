@@ -60,6 +60,7 @@ static const row rows[] = {
     { "hf.after", hf_session__hf_after },
     { "hf.admin", hf_session__hf_admin },
     { "hf.apply", hf_session__hf_apply },
+    { "hf.changes", hf_session__hf_changes },
 };
 
 hf_session_command *hf_session__find(const hf_shard *shard, const hf_command *command)

@@ -52,6 +52,16 @@ def clients_on_all_cores(node):
     return [found[core] for core in sorted(found)]
 
 
+def move_range(client, to):
+    """The node may be moving a range of its own accord."""
+    while True:
+        try:
+            return client("HF.ADMIN", "MOVE", "m", to)
+        except RespError as error:
+            if error.code != "TRYAGAIN":
+                raise
+
+
 def fields(reply):
     return dict(zip(reply[::2], reply[1::2]))
 
@@ -73,7 +83,7 @@ class Tests(unittest.TestCase):
         cls.node = Node(BINARY, cores=CORES)
         with cls.node.client() as client:  # user keys on both cores
             client("HF.ADMIN", "SPLIT", "m")
-            client("HF.ADMIN", "MOVE", "m", "1")
+            move_range(client, 1)
 
     @classmethod
     def tearDownClass(cls):
@@ -112,8 +122,8 @@ class Tests(unittest.TestCase):
                     turn += 1
                     client.pipeline([("SET", f"{c}-comes-{turn}", 1) for c in "agmsz"]
                                     + [("DEL", f"{c}-comes-{turn - 1}") for c in "agmsz"])
-                    client("HF.ADMIN", "MOVE", "m", turn % 2)
-                client("HF.ADMIN", "MOVE", "m", 1)
+                    move_range(client, turn % 2)
+                move_range(client, 1)
 
         other = threading.Thread(target=disturb)
         other.start()
@@ -375,6 +385,101 @@ class Tests(unittest.TestCase):
         for wrong in (("transfer/2", b"x" * 128), ("transfer/1", b"x" * 127), ("transfer/1", b"")):
             with self.assertRaises(RespError):
                 self.client("HF.APPLY", *wrong)
+
+    # ---- The change feed ----
+
+    def read_changes(self, client, token, prefix=b"", count=1000):
+        return client("HF.CHANGES", prefix, "FROM", token, "COUNT", count, "BLOCK", "200")
+
+    def test_changes_come_whole_in_order_and_once(self):
+        """Pairs of keys on two cores are written in one transaction each, while a range moves to and fro."""
+        writers, rounds = 3, 150
+        token = self.client("HF.CHANGES", "", "FROM", "NOW")[0]
+        stop = threading.Event()
+
+        def write(name):
+            with self.node.client() as client:
+                for i in range(rounds):
+                    replies = client.pipeline([("MULTI",), ("SET", f"a-{name}-{i}", i), ("SET", f"z-{name}-{i}", i),
+                                               ("EXEC",), ("SET", f"m-{name}-{i}", i), ("DEL", f"m-{name}-{i}")])
+                    assert replies[3:] == [["OK", "OK"], "OK", 1], replies
+
+        def move():
+            with self.node.client() as client:
+                turn = 0
+                while not stop.is_set():
+                    move_range(client, turn % 2)
+                    turn += 1
+                move_range(client, 1)
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in range(writers)]
+        threads.append(threading.Thread(target=move))
+        for thread in threads:
+            thread.start()
+        seen, last, turn = {}, 0, 0
+        try:
+            while len(seen) < writers * rounds * 4:
+                token, page = self.read_changes(self.clients[turn % CORES], token, count=7)
+                turn += 1
+                here = {}
+                for ts, kind, key in page:
+                    self.assertGreaterEqual(ts, last)
+                    self.assertNotIn((kind, key), seen)
+                    last = ts
+                    seen[kind, key] = here[kind, key] = ts
+                for kind, key in here:  # the other half of a transaction is in the same page
+                    if key[:1] in b"az":
+                        other = (b"z" if key[:1] == b"a" else b"a") + key[1:]
+                        self.assertEqual(here.get((b"put", other)), here[kind, key], (key, page))
+                    elif kind == b"delete":
+                        self.assertLess(seen[b"put", key], seen[kind, key])
+                self.assertLess(last, int(token[1:], 16) + 1)
+                last = int(token[1:], 16)
+        finally:
+            for thread in threads[:-1]:
+                thread.join()
+            stop.set()
+            threads[-1].join()
+        self.assertEqual(self.client("HF.CHANGES", "", "FROM", token)[1], [])
+
+    def test_changes_have_kinds_prefixes_and_wait(self):
+        token = self.client("HF.CHANGES", "", "FROM", "NOW")[0]
+        with self.node.client() as waiting:
+            waiting.send("HF.CHANGES", "my-", "FROM", token, "BLOCK", "60000")
+            self.client.pipeline([("SET", "other", 1), ("HSET", "my-hash", "f", "v"), ("HSET", "my-hash", "g", "w"),
+                                  ("HF.ADD", "my-sum", "5"), ("HF.ADD", "my-sum", "6"), ("EXPIRE", "my-sum", "100"),
+                                  ("DEL", "my-hash")])
+            token, page = waiting.reply()
+            wanted = [b"put", b"fields", b"put", b"add", b"expire", b"delete"]
+            while len(page) < len(wanted):
+                token, more = self.read_changes(waiting, token, b"my-")
+                page += more
+            self.assertTrue(all(key.startswith(b"my-") for _, _, key in page))
+            self.assertEqual([kind for _, kind, key in page if key == b"my-hash"][-1], b"delete")
+            self.assertEqual([kind for _, kind, key in page if key == b"my-sum"][-1], b"expire")
+            started = time.monotonic()
+            self.assertEqual(waiting("HF.CHANGES", "my-", "FROM", token, "BLOCK", "100")[1], [])
+            self.assertGreaterEqual(time.monotonic() - started, 0.09)
+        gone = self.node.client()
+        gone.send("HF.CHANGES", "", "FROM", token, "BLOCK", "3600000")
+        gone.close()
+        for wrong in (("", "FROM", "x"), ("", "FROM", "c" + "0" * 15), ("", "FROM", "cffffffffffffffff"),
+                      ("", "UNTIL", token), ("", "FROM", token, "COUNT", "0"), ("", "FROM", token, "BLOCK")):
+            with self.assertRaises(RespError):
+                self.client("HF.CHANGES", *wrong)
+
+    def test_a_token_that_is_too_old_is_told(self):
+        token = self.client("HF.CHANGES", "", "FROM", "NOW")[0]
+        big = "k" * 4000
+        for i in range(60):
+            self.client.pipeline(("SET", f"{big}{i}-{k}", 1) for k in range(30))
+        with self.assertRaises(RespError) as caught:
+            while True:
+                token = self.client("HF.CHANGES", "nothing", "FROM", token, "COUNT", "1")[0]
+                self.client.pipeline(("SET", f"{big}{k}", 1) for k in range(1200))
+        self.assertEqual(caught.exception.code, "EXPIRED")
+        with self.assertRaises(RespError):
+            self.client("HF.CHANGES", "", "FROM", "c" + "0" * 16)
 
     # ---- HTTP ----
 
