@@ -14,7 +14,7 @@ was told. What the node holds after a kill is judged by these files alone:
 
     ask ID FROM TO AMOUNT     the transfer is about to be sent
     yes ID                    it was acknowledged: it must be there
-    no ID WHY                 it was refused: it must not be there
+    no ID WHY                 it was refused, as with LIMIT (not enough money): it must not be there
     (neither)                 the node died first: it may be there or not, but never half
 """
 
@@ -313,7 +313,7 @@ class Clients:
 
 
 def records(folder):
-    asked, yes, no = {}, set(), set()
+    asked, yes, no = {}, set(), {}
     for name in sorted(os.listdir(folder)):
         if not re.fullmatch(r"client-\d+", name):
             continue
@@ -322,8 +322,10 @@ def records(folder):
                 word = line.split()
                 if word[0] == "ask":
                     asked[word[1]] = tuple(int(w) for w in word[2:])
+                elif word[0] == "yes":
+                    yes.add(word[1])
                 else:
-                    (yes if word[0] == "yes" else no).add(word[1])
+                    no[word[1]] = word[2]
     return asked, yes, no
 
 
@@ -353,7 +355,7 @@ def prove(node, others):
     asked, yes, no = records(node.folder)
     ledger = read_ledger(client)
     there = set(ledger)
-    for names, what in ((yes - there, "acknowledged, but not there"), (no & there, "refused, but there"),
+    for names, what in ((yes - there, "acknowledged, but not there"), (set(no) & there, "refused, but there"),
                         (there - set(asked), "there, but nobody asked for it")):
         if names:
             raise Wrong(f"transfers {what}: {some(names)} ({len(names)} in all)")
@@ -375,13 +377,15 @@ def prove(node, others):
     for number, balance in enumerate(balances):
         if balance != expected[number]:
             raise Wrong(f"{account(number)} has {balance}, its transfers make {expected[number]}")
-    cut = set(asked) - yes - no
-    return {"yes": len(yes), "no": len(no), "cut": len(cut), "cut_there": len(cut & there), "least": min(balances)}
+    cut = set(asked) - yes - set(no)
+    why = {word: sum(1 for w in no.values() if w == word) for word in sorted(set(no.values()))}
+    return {"yes": len(yes), "no": len(no), "why": why, "cut": len(cut), "cut_there": len(cut & there), "least": min(balances)}
 
 
 def say_proof(report, proof):
     report.say(f"{proof['yes']:,} acknowledged transfers: every one is in the ledger, with its amount")
-    report.say(f"{proof['no']:,} refused transfers (LIMIT: not enough money): not one is there")
+    why = ", ".join(f"{word} {count:,}" for word, count in proof["why"].items())
+    report.say(f"{proof['no']:,} refused transfers ({why}): not one is there")
     report.say(f"{proof['cut']:,} cut off without an answer: {proof['cut_there']:,} are there whole, the others not at all")
     report.say(f"the money is all there: {ACCOUNTS:,} accounts, {ACCOUNTS * START_MONEY:,} in sum; "
                f"every balance is what its transfers make; the lowest is {proof['least']:,}")
