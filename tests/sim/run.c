@@ -92,6 +92,13 @@ hf_world_prng *hf_actor_prng(hf_actor *actor)
     return &actor->client.prng;
 }
 
+uint64_t hf_actor_pause(hf_actor *actor)
+{
+    hf_world_prng *prng = &actor->client.prng;
+    return hf_world_prng_coin(prng) ? hf_world_prng_below(prng, 100000)
+                                    : 1000000 + hf_world_prng_expo(prng, 20000000);
+}
+
 static void tick_at(hf_actor *actor, uint64_t delay)
 {
     hf_world_at(actor->run->world, hf_world_now(actor->run->world) + delay, actor_tick, actor);
@@ -208,6 +215,10 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
 {
     hf_actor *actor = client->owner;
     HF_ASSERT(actor->workload != NULL);
+    if (actor->run->aim == HF_AIM_REPLY && replies != NULL) {
+        actor->run->aim_hit = true;
+        hf_world_pause(actor->run->world); /* nothing else happens before the crash */
+    }
     actor->workload->kind->step(actor->workload, actor, replies, count);
 }
 
@@ -335,6 +346,7 @@ static void begin_liveness(hf_run_state *run)
     hf_world_faults none = hf_world_faults_none();
     uint64_t wall = hf_world_wall(run->world);
     enter(run, HF_PHASE_LIVENESS);
+    run->aim = HF_AIM_NONE;
     hf_world_set_faults(run->world, &none);
     hf_disk_limit(hf_world_disk(run->world), run->plan.disk_bytes);
     run->disk_full = false;
@@ -475,6 +487,8 @@ static void loop(hf_run_state *run)
         uint64_t count = CHUNK;
         if (run->phase == HF_PHASE_SAFETY && run->crash_at_event > events) {
             count = least(count, run->crash_at_event - events);
+        } else if (run->aim == HF_AIM_CHECKPOINT) {
+            count = 1;
         }
         uint64_t until = least(now + 10 * MS, run->up ? UINT64_MAX : run->boot_at);
         (void)hf_world_run(run->world, until, count);

@@ -58,6 +58,7 @@ typedef struct hf_run_config {
     uint64_t events;      /* of the safety phase */
     uint64_t time_ns;     /* ... or its virtual time; whichever ends first; 0: no limit */
     uint32_t without;     /* HF_RUN_FAULT_BIT: off */
+    uint32_t with;        /* HF_RUN_FAULT_BIT: on whatever was drawn; `without` wins */
     uint8_t junk;         /* what fresh memory of the node is filled with; 0: left as it was */
     FILE *trace;
     const char *history; /* histories of a failed run are saved in this folder; NULL: no */

@@ -23,6 +23,7 @@ typedef struct hf_run_plan {
     uint64_t disk_bytes;
     uint64_t crash_events;  /* mean distance; 0: none */
     uint32_t power_ppm, stop_ppm, again_ppm; /* ... a second crash while it recovers */
+    uint32_t aim_ppm; /* of the crashes: in the moment after a reply or a checkpoint */
     uint64_t down_ns;
     uint64_t space_ns, space_least_ns; /* mean distance of full disks, how long */
     uint64_t think_ns;                 /* of clients between operations; 0: none */
@@ -56,6 +57,10 @@ struct hf_run_state {
     bool stopping;
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
+    enum { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT } aim;
+    bool aim_hit;
+    uint64_t aim_until_event; /* then it crashes anyway */
+    uint64_t aim_checkpoints; /* finished when it was aimed */
 
     hf_run_phase phase;
     uint64_t phase_since;

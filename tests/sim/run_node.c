@@ -194,17 +194,49 @@ static void chaos_disk(hf_run_state *run)
     }
 }
 
+static uint64_t checkpoints_made(const hf_run_state *run)
+{
+    uint64_t sum = 0;
+    for (uint16_t i = 0; i < run->cores; i++) {
+        hf_shard_stats s;
+        hf_shard_stats_get(run->shards[i], &s);
+        sum += s.checkpoints;
+    }
+    return sum;
+}
+
+/* True when the crash that is due waits for a moment worth it. */
+static bool aims(hf_run_state *run)
+{
+    enum { PATIENCE = 4000 };
+    uint64_t events = hf_run__events(run);
+    if (run->aim == HF_AIM_NONE) {
+        if (!hf_run__ready(run) || !hf_world_prng_chance(&run->chaos, run->plan.aim_ppm)) {
+            return false;
+        }
+        run->aim = hf_world_prng_coin(&run->chaos) ? HF_AIM_REPLY : HF_AIM_CHECKPOINT;
+        run->aim_hit = false;
+        run->aim_until_event = events + PATIENCE;
+        run->aim_checkpoints = checkpoints_made(run);
+    }
+    bool hit = run->aim_hit || events >= run->aim_until_event ||
+               (run->aim == HF_AIM_CHECKPOINT && checkpoints_made(run) != run->aim_checkpoints);
+    run->aim = hit ? HF_AIM_NONE : run->aim;
+    return !hit;
+}
+
 void hf_run__chaos(hf_run_state *run)
 {
     chaos_disk(run);
     if (run->stopping) {
         end_stop(run);
     }
-    if (run->plan.crash_events == 0 || hf_run__events(run) < run->crash_at_event) {
-        return;
-    }
     if (!run->up) {
-        return; /* it waits until there is something to crash */
+        run->aim = HF_AIM_NONE;
+        return; /* a crash that is due waits until there is something to crash */
+    }
+    if (run->plan.crash_events == 0 || hf_run__events(run) < run->crash_at_event || aims(run)) {
+        return;
     }
     if (!run->stopping && hf_run__ready(run) &&
         hf_world_prng_chance(&run->chaos, run->plan.stop_ppm)) {

@@ -42,6 +42,11 @@ static bool wants(const hf_run_state *run, uint32_t bit)
     return (run->config->without & bit) == 0;
 }
 
+static bool chosen(const hf_run_state *run, uint32_t bit, bool drawn)
+{
+    return drawn || (run->config->with & bit) != 0;
+}
+
 static void quieten(hf_run_state *run, const hf_world_faults *none)
 {
     hf_world_faults *f = &run->plan.faults;
@@ -81,8 +86,8 @@ static void draw_faults(hf_run_state *run)
     hf_world_faults none = hf_world_faults_none();
     hf_world_prng prng = stream(run, 1);
     plan->faults = hf_world_faults_default(run->config->seed);
-    bool damage = hf_world_prng_chance(&prng, 120000);
-    bool error = hf_world_prng_chance(&prng, 120000);
+    bool damage = chosen(run, HF_RUN_FAULT_BIT(DAMAGE), hf_world_prng_chance(&prng, 120000));
+    bool error = chosen(run, HF_RUN_FAULT_BIT(ERROR), hf_world_prng_chance(&prng, 120000));
     if (damage && wants(run, HF_RUN_FAULT_BIT(DAMAGE))) {
         hf_world_faults_add_damage(&plan->faults, run->config->seed);
         plan->faults.damage_only = "core-";
@@ -106,8 +111,9 @@ static void draw_chaos(hf_run_state *run)
 {
     hf_run_plan *plan = &run->plan;
     hf_world_prng prng = stream(run, 2);
-    bool crashes = hf_world_prng_chance(&prng, 850000);
-    uint64_t often = hf_world_prng_between(&prng, 1, 8);
+    bool crashes = chosen(run, HF_RUN_FAULT_BIT(CRASH), hf_world_prng_chance(&prng, 850000));
+    uint64_t often = hf_world_prng_between(&prng, 1, hf_world_prng_coin(&prng) ? 8 : 40);
+    plan->aim_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 900000);
     plan->power_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 1000000);
     plan->stop_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 200000);
     plan->again_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 400000);
@@ -123,7 +129,8 @@ static void draw_chaos(hf_run_state *run)
         plan->stop_ppm = 0;
     }
     prng = stream(run, 3);
-    bool space = run->scenario->small || hf_world_prng_chance(&prng, 150000);
+    bool drawn = run->scenario->small || hf_world_prng_chance(&prng, 150000);
+    bool space = chosen(run, HF_RUN_FAULT_BIT(SPACE), drawn);
     uint64_t every = hf_world_prng_between(&prng, 20 * MS, 500 * MS);
     plan->space_least_ns = hf_world_prng_between(&prng, 1 * MS, 300 * MS);
     if (space && wants(run, HF_RUN_FAULT_BIT(SPACE))) {
@@ -142,8 +149,8 @@ static void draw_clients(hf_run_state *run)
     plan->think_ns = thinks[hf_world_prng_below(&prng, 4)];
     plan->habits.desert_ns = 2 * MS;
     plan->habits.patience_ns = 20 * S;
-    bool leave = hf_world_prng_chance(&prng, 500000);
-    uint32_t ppm = (uint32_t)hf_world_prng_between(&prng, 1000, 20000);
+    bool leave = chosen(run, HF_RUN_FAULT_BIT(CLIENT), hf_world_prng_chance(&prng, 500000));
+    uint32_t ppm = (uint32_t)hf_world_prng_between(&prng, 1000, hf_world_prng_coin(&prng) ? 20000 : 150000);
     if (leave && wants(run, HF_RUN_FAULT_BIT(CLIENT))) {
         plan->habits.desert_ppm = ppm;
         plan->kinds |= HF_RUN_FAULT_BIT(CLIENT);

@@ -111,6 +111,18 @@ uint32_t hf_run_small(hf_run_config *config, hf_run_result *result, uint32_t sec
     return s.tries;
 }
 
+static int words_of(uint32_t set, const char *lead, char *text, size_t room)
+{
+    int at = 0;
+    for (uint32_t i = 0; i < HF_RUN_FAULT_KINDS && (size_t)at + 24 < room; i++) {
+        if ((set >> i & 1) != 0) {
+            at += snprintf(text + at, room - (size_t)at, "%s%s", lead, hf_run_fault_name(i));
+            lead = ",";
+        }
+    }
+    return at;
+}
+
 void hf_run_words(const hf_run_config *config, const hf_run_result *result, char *text, size_t room)
 {
     const char *scenario = config->scenario != NULL ? config->scenario : result->scenario;
@@ -128,11 +140,6 @@ void hf_run_words(const hf_run_config *config, const hf_run_result *result, char
         at += snprintf(text + at, room - (size_t)at, " --minutes %.3f",
                        (double)config->time_ns / 60e9);
     }
-    const char *lead = " --without ";
-    for (uint32_t i = 0; i < HF_RUN_FAULT_KINDS && (size_t)at + 24 < room; i++) {
-        if ((config->without >> i & 1) != 0) {
-            at += snprintf(text + at, room - (size_t)at, "%s%s", lead, hf_run_fault_name(i));
-            lead = ",";
-        }
-    }
+    at += words_of(config->with, " --with ", text + at, room - (size_t)at);
+    (void)words_of(config->without, " --without ", text + at, room - (size_t)at);
 }

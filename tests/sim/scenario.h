@@ -95,6 +95,7 @@ void hf_actor_wait(hf_actor *actor, uint64_t ns);
 /* wake() comes when the connection is there again (at once if it is there). */
 void hf_actor_reconnect(hf_actor *actor);
 hf_world_prng *hf_actor_prng(hf_actor *actor);
+uint64_t hf_actor_pause(hf_actor *actor); /* before it asks again: at once, or a while later */
 
 /* Key `number` of the workload: "5/b12". Neighbours lie in different ranges. */
 enum { HF_KEY_TEXT = 32 };

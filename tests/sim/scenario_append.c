@@ -421,7 +421,7 @@ static void lost_interactive(hf_workload *w, hf_actor *a)
     }
     if (o->form == BEGIN_ID && !hf_run_over(w->run)) {
         o->lost = true;
-        hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
+        hf_actor_wait(a, hf_actor_pause(a));
         return;
     }
     log_blind(w, o);
@@ -489,7 +489,7 @@ static void step_outcome(hf_workload *w, hf_actor *a, const hf_reply *reply)
     bool expired = false;
     hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_outcome_of(reply, &expired);
     if (heard == HF_HEARD_UNKNOWN && !expired && !hf_run_over(w->run)) {
-        hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
+        hf_actor_wait(a, hf_actor_pause(a));
         return;
     }
     log_blind(w, o);
@@ -517,7 +517,7 @@ static void step_txn_id(hf_workload *w, hf_actor *a, const hf_reply *reply)
         return;
     }
     o->lost = true;
-    hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
+    hf_actor_wait(a, hf_actor_pause(a));
 }
 
 /* ---- The end ---- */

@@ -215,7 +215,7 @@ static void later(hf_actor *a)
         return;
     }
     op_of(a)->lost = true;
-    hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
+    hf_actor_wait(a, hf_actor_pause(a));
 }
 
 /* No command inside may have failed where the whole went through. */

@@ -43,6 +43,7 @@ typedef struct op {
     uint32_t px;
     uint64_t wall, asked; /* when it was sent: wall clock, virtual time */
     uint32_t at;          /* its deadline's number, HF_CHECK_NONE: none */
+    hf_conn_id connection;
 } op;
 
 static op *op_of(hf_actor *actor)
@@ -254,6 +255,29 @@ static void forget_watch(hf_actor *a, bool connected)
     }
 }
 
+static void send_watched(hf_workload *w, hf_actor *a)
+{
+    op *o = op_of(a);
+    char key[HF_KEY_TEXT];
+    o->stage = 1;
+    begin(w, a);
+    hf_workload_key(w, o->key, key);
+    hf_client_put(&a->client, "MULTI");
+    hf_client_put(&a->client, "SET %s %" PRId64, key, o->value);
+    hf_client_put(&a->client, "EXEC");
+    hf_client_send(&a->client);
+}
+
+/* After the wait; on another connection there is nothing to go on with. */
+static void wake(hf_workload *w, hf_actor *a)
+{
+    if (op_of(a)->connection == a->client.conn) {
+        send_watched(w, a);
+    } else {
+        hf_actor_done(a);
+    }
+}
+
 static void step_watched(hf_workload *w, hf_actor *a, const hf_reply *replies)
 {
     op *o = op_of(a);
@@ -270,14 +294,13 @@ static void step_watched(hf_workload *w, hf_actor *a, const hf_reply *replies)
             forget_watch(a, replies != NULL);
             return;
         }
-        o->stage = 1;
-        begin(w, a);
-        char key[HF_KEY_TEXT];
-        hf_workload_key(w, o->key, key);
-        hf_client_put(&a->client, "MULTI");
-        hf_client_put(&a->client, "SET %s %" PRId64, key, o->value);
-        hf_client_put(&a->client, "EXEC");
-        hf_client_send(&a->client);
+        o->stage = 2; /* nothing is under way */
+        o->connection = a->client.conn;
+        if (hf_world_prng_coin(hf_actor_prng(a))) { /* until the key may be gone */
+            hf_actor_wait(a, o->px * UINT64_C(1000000) + 2 * hf_run_wall_slack(w->run));
+        } else {
+            send_watched(w, a);
+        }
         return;
     }
     const hf_reply *exec = replies == NULL ? NULL : &replies[2];
@@ -394,6 +417,6 @@ const hf_workload_kind hf_workload_expiry = { .name = "expiry",
                                               .start = start,
                                               .finish = finish,
                                               .step = step,
-                                              .wake = done,
+                                              .wake = wake,
                                               .judge = judge,
                                               .look = look };

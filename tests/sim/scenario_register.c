@@ -642,7 +642,7 @@ static void step_id(hf_workload *w, hf_actor *a, const hf_reply *reply)
         return;
     }
     o->lost = true;
-    hf_actor_wait(a, 1000000 + hf_world_prng_expo(hf_actor_prng(a), 20000000));
+    hf_actor_wait(a, hf_actor_pause(a));
 }
 
 static void wake(hf_workload *w, hf_actor *a)

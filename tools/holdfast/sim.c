@@ -20,7 +20,7 @@ typedef struct options {
     hf_run_config run;
     uint64_t seeds;
     bool json, replay_check, no_fork, no_small, quiet;
-    uint32_t small_seconds;
+    uint32_t small_seconds, run_seconds;
     const char *trace;
 } options;
 
@@ -34,7 +34,7 @@ static void usage(FILE *to)
 {
     fputs("usage: holdfast sim [--seed N] [--seeds COUNT] [--events N | --minutes M]\n"
           "                    [--scenario NAME] [--cores C] [--clients N] [--no-faults]\n"
-          "                    [--without KIND,...] [--replay-check] [--json] [--trace FILE]\n"
+          "                    [--with KIND,...] [--without KIND,...] [--seconds S] [--replay-check] [--json] [--trace FILE]\n"
           "                    [--history DIR] [--no-small] [--small-seconds S] [--no-fork]\n"
           "\n"
           "Runs the engine in a simulated world, drawn from the seed: cores, disk, clock, clients\n"
@@ -52,7 +52,8 @@ static void usage(FILE *to)
     fputs("  --cores C         1 to 4; drawn when left out\n"
           "  --clients N       drawn when left out\n"
           "  --no-faults       a world that behaves\n"
-          "  --without KIND    leaves kinds of faults out, the rest stays as it was:\n",
+          "  --with KIND,...   these kinds of faults are on, whatever was drawn\n"
+          "  --without KIND,... leaves these out, the rest stays as it was:\n",
           to);
     for (uint32_t i = 0; i < HF_RUN_FAULT_KINDS; i++) {
         fprintf(to, "      %-12s %s\n", hf_run_fault_name(i), hf_run_fault_text(i));
@@ -63,6 +64,7 @@ static void usage(FILE *to)
           "  --history DIR     saves what clients heard in a failed run (for `holdfast check`)\n"
           "  --no-small        does not look for a smaller run that fails in the same way\n"
           "  --small-seconds S looks for so long (60)\n"
+          "  --seconds S       a run that takes longer makes no progress (120)\n"
           "  --no-fork         in this process: for a debugger\n"
           "\n"
           "exit: 0 ok, 1 a check failed, 2 wrong usage, 3 no progress, 4 a crash\n",
@@ -160,6 +162,13 @@ static bool valued_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--without") == 0) {
         return faults_of(value, &o->run.without);
     }
+    if (strcmp(name, "--with") == 0) {
+        return faults_of(value, &o->run.with);
+    }
+    if (strcmp(name, "--seconds") == 0 && number(value, 100000, &n) && n > 0) {
+        o->run_seconds = (uint32_t)n;
+        return true;
+    }
     if (strcmp(name, "--trace") == 0) {
         o->trace = value;
         return value != NULL;
@@ -200,7 +209,7 @@ static void run_once(const options *o, const hf_run_config *config, hf_run_resul
     if (o->no_fork) {
         hf_run(config, result);
     } else {
-        hf_run_guarded(config, RUN_SECONDS, result);
+        hf_run_guarded(config, o->run_seconds, result);
     }
 }
 
@@ -296,7 +305,7 @@ static void tell_totals(const options *o, const totals *t)
 int hf_tool_sim(int argc, char **argv)
 {
     options o = { .run = { .seed = 1, .events = EVENTS }, .seeds = 1,
-                  .small_seconds = SMALL_SECONDS };
+                  .small_seconds = SMALL_SECONDS, .run_seconds = RUN_SECONDS };
     totals t = { 0 };
     int stop = parse(argc, argv, &o);
     if (stop != 0) {
