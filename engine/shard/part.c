@@ -209,20 +209,29 @@ void hf_part__run_backlog(hf_shard *shard)
 
 /* ---- Effects ---- */
 
-static void escrow_remove(hf_shard *shard, const hf_part *part)
+/* Takes the first `count` additions out of the sums. */
+static void escrow_remove_first(hf_shard *shard, const hf_part *part, uint32_t count)
 {
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
     hf_mutation m;
-    while (hf_mutation_next(&reader, &m)) {
+    while (count > 0 && hf_mutation_next(&reader, &m)) {
         if (m.op == HF_MUTATION_ADD) {
             hf_lock_escrow_remove(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
                                   m.integer);
+            count--;
         }
     }
 }
 
+static void escrow_remove(hf_shard *shard, const hf_part *part)
+{
+    escrow_remove_first(shard, part, UINT32_MAX);
+}
+
+/* All of them or, without memory or when a sum would leave 64 bits, none. */
 static bool escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
 {
+    uint32_t count = 0;
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
     hf_reader bounds = hf_reader_of(grants);
     hf_mutation m;
@@ -236,8 +245,10 @@ static bool escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
             }
             if (!hf_lock_escrow_add(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
                                     m.integer, min, max)) {
+                escrow_remove_first(shard, part, count);
                 return false;
             }
+            count++;
         }
     }
     return true;
@@ -786,8 +797,14 @@ void hf_part__resolve_old(hf_shard *shard)
 
 void hf_part__forget_old(hf_shard *shard)
 {
-    while (shard->old.first != NULL) {
-        forget(shard, shard->old.first);
+    hf_part *next;
+    for (hf_part *part = shard->old.first; part != NULL; part = next) {
+        next = part->next;
+        /* A tombstone on its way to the disk still names its part; it costs no more than its
+         * memory. */
+        if (part->p.state != HF_PARTICIPANT_POISONING) {
+            forget(shard, part);
+        }
     }
     shard->old_forgotten = true;
 }
