@@ -245,8 +245,8 @@ typedef struct names {
 static void add_name(void *context, const char *name)
 {
     names *n = context;
-    (void)strcat(n->all, name);
-    (void)strcat(n->all, " ");
+    size_t used = strlen(n->all);
+    (void)snprintf(n->all + used, sizeof n->all - used, "%s ", name);
 }
 
 static void list_is_in_byte_order(void **state)

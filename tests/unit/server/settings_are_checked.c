@@ -56,7 +56,7 @@ static void names_are_in_order_and_found(void **state)
     uint32_t i = 0;
     for (; hf_config__at(&config, &s, 1000, 2, i, &p); i++) {
         assert_true(strcmp(last, p.name) < 0);
-        (void)strcpy(last, p.name);
+        (void)snprintf(last, sizeof last, "%s", p.name);
         assert_true(hf_config__known(hf_word_of(p.name)));
         if (strcmp(p.name, "maxclients") == 0) {
             clients = true;
