@@ -20,6 +20,15 @@ typedef struct hf_changes_ask {
     hf_bytes prefix;
 } hf_changes_ask;
 
+typedef struct hf_changes_entry {
+    uint64_t ts, position;
+    uint8_t op;
+    hf_bytes key;
+} hf_changes_entry;
+
+hf_changes_ask hf_changes__read_ask(hf_bytes body);
+hf_changes_entry hf_changes__read_entry(hf_reader *reader);
+
 typedef struct hf_changes_wait {
     struct hf_changes_wait *next;
     hf_ticket ticket;

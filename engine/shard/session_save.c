@@ -22,7 +22,7 @@ bool hf_answer__save(hf_shard *shard, hf_answer *answer)
         answer->value[0] = 1;
         return true;
     }
-    if (ask->since_ns == 0) { /* it just came */
+    if (ask->since_ns == 0) {                           /* it just came */
         bool fresh = shard->save.state == HF_SAVE_IDLE; /* the last one has been counted */
         answer->value[0] = ended(shard) + (fresh ? 1 : 2);
         answer->value[1] = stats.failures;
