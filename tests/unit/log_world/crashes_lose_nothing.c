@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 enum { LIVES = 12 };
-static uint64_t first_seed, seeds = 100;
+static uint64_t first_seed, seeds = 80;
 
 static void crashes_lose_nothing(void **state)
 {
