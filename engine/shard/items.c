@@ -419,12 +419,24 @@ void hf_owner__run_ready(hf_shard *shard)
 
 /* ---- Room ---- */
 
+/* Room that comes again by itself: in the log and its queue. */
+static bool log_has_room(hf_shard *shard, const hf_msg *msg)
+{
+    return shard->backlog_first == NULL &&
+           hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
+}
+
 /* Whether log, table and queues have room for this message's effects. */
 static bool has_room(hf_shard *shard, const hf_msg *msg)
 {
-    return shard->backlog_first == NULL &&
-           hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve) &&
+    return log_has_room(shard, msg) &&
            hf_table_admits(shard->table, (uint64_t)msg->size * GROWTH + RECORD_ROOM);
+}
+
+/* What waits is tried when the log has room, or when it is to be refused instead. */
+static bool may_try(hf_shard *shard, const hf_msg *msg)
+{
+    return log_has_room(shard, msg) || hf_log_stats_get(shard->log).no_space;
 }
 
 static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)
@@ -484,7 +496,7 @@ void hf_owner__thaw(hf_shard *shard)
 
 void hf_owner__run_stalled(hf_shard *shard)
 {
-    while (shard->stalled_first != NULL && has_room(shard, item_msg(shard->stalled_first))) {
+    while (shard->stalled_first != NULL && may_try(shard, item_msg(shard->stalled_first))) {
         hf_item *item = shard->stalled_first;
         stalled_remove(shard, item);
         item->admitted = true; /* else it would queue behind those that came after it */
