@@ -1,6 +1,7 @@
 /* Every kind of file operation, one after the other in one reactor, on a disk and in memory. */
 #include "tests/unit/io/world.h"
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>

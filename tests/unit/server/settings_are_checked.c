@@ -1,5 +1,6 @@
 #include "tests/unit/server/server_test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *set(hf_settings *settings, const char *name, const char *value)
