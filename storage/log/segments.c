@@ -360,11 +360,12 @@ static void make_done(hf_io_op *op, int64_t result)
 /* One chunk at a time. Zeros keep ahead of the log, two bytes for each that it grows: so the
  * segment is ready when half of the current one is left. For more than that they wait while a flush
  * is under way or due, so as not to stand before it, and leave a pause. Only appends that already
- * wait for room are worse than slow flushes: then there is no pause. */
+ * wait for room are worse than slow flushes: then, and at start, when everybody waits, there is no
+ * pause. */
 static uint64_t chunk_due(const hf_log *log)
 {
     uint64_t grown = log->stats.bytes_written - log->make_mark;
-    if (log->room < log->room_full || log->make_at < 2 * grown) {
+    if (log->state != HF_LOG_OPEN || log->room < log->room_full || log->make_at < 2 * grown) {
         return 0;
     }
     if (log->flush_count != 0 || log->staged != 0) {
