@@ -46,6 +46,8 @@ class Check(ToolTest):
         self.assertFalse(found["good"])
         self.assertEqual([judge["ruling"] for judge in found["judges"] if judge["judge"] == "register"],
                          ["invalid"])
+        self.assertIn("key 7", [judge["findings"][0]["text"] for judge in found["judges"]
+                                if judge["judge"] == "register"][0])
         self.assertEqual(self.tool("check", path)[0], 1)
 
     def test_one_of_several(self):

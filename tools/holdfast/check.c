@@ -12,7 +12,9 @@ static hf_tree describe(const char *name, const hf_verdict *verdict)
         hf_tree one = { .kind = HF_TREE_MAP };
         hf_tree_put(&one, "anomaly", hf_tree_text(verdict->findings[i].anomaly));
         hf_tree_put(&one, "nickname", hf_tree_text(verdict->findings[i].nickname));
-        hf_tree_put(&one, "text", hf_tree_text(hf_check_text_of(&verdict->findings[i].text)));
+        const char *text = hf_check_text_of(&verdict->findings[i].text);
+        size_t size = strlen(text) + 1; /* a copy: the verdict goes before it is shown */
+        hf_tree_put(&one, "text", hf_tree_text(memcpy(hf_tool_take(size), text, size)));
         (void)hf_tree_add(&findings, one);
     }
     hf_tree_put(&map, "judge", hf_tree_text(name));
@@ -47,6 +49,9 @@ static int check_file(const hf_tool *tool, const char *path, hf_tree *files)
     bool valid = false;
     hf_history_open(&history);
     hf_err err = hf_history_load(&history, path, &fault);
+    if (err != HF_OK) {
+        hf_history_close(&history);
+    }
     if (err == HF_E_IO) {
         return hf_tool_say(HF_TOOL_IO, "%s: cannot be read", path);
     }

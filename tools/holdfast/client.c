@@ -171,7 +171,9 @@ static bool receive(hf_tool_client *client)
         client->from = client->to = 0;
     }
     if (client->room - client->to < READ_SIZE) {
-        memmove(client->in, client->in + client->from, client->to - client->from);
+        if (client->from != 0) {
+            memmove(client->in, client->in + client->from, client->to - client->from);
+        }
         client->to -= client->from;
         client->from = 0;
         if (client->room - client->to < READ_SIZE) {
