@@ -426,11 +426,21 @@ static bool log_has_room(hf_shard *shard, const hf_msg *msg)
            hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
 }
 
+/* Versions that only readers of the past want go before a write is refused. */
+static bool has_memory(hf_shard *shard, const hf_msg *msg)
+{
+    uint64_t bytes = (uint64_t)msg->size * GROWTH + RECORD_ROOM;
+    if (hf_table_admits(shard->table, bytes)) {
+        return true;
+    }
+    hf_shard__make_room(shard);
+    return hf_table_admits(shard->table, bytes);
+}
+
 /* Whether log, table and queues have room for this message's effects. */
 static bool has_room(hf_shard *shard, const hf_msg *msg)
 {
-    return log_has_room(shard, msg) &&
-           hf_table_admits(shard->table, (uint64_t)msg->size * GROWTH + RECORD_ROOM);
+    return log_has_room(shard, msg) && has_memory(shard, msg);
 }
 
 /* What waits is tried when the log has room, or when it is to be refused instead. */
@@ -513,12 +523,17 @@ bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_p
     if (turn && (reads || has_room(shard, &msg->head))) {
         return true;
     }
+    if (!reads && (uint64_t)msg->head.size + RECORD_ROOM > shard->config.log_staging_bytes / 2) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                         HF_LIT("-TOOBIG the transaction is larger than the log takes\r\n"));
+        hf_owner__drop_item(shard, item);
+        return false;
+    }
     if (hf_log_stats_get(shard->log).no_space && !reads) {
         hf_owner__refuse(
             shard, msg, part, HF_ENDING_BUSY, 0,
             HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n"));
-    } else if (!reads &&
-               !hf_table_admits(shard->table, (uint64_t)msg->head.size * GROWTH + RECORD_ROOM)) {
+    } else if (!reads && !has_memory(shard, &msg->head)) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n"));
     } else {

@@ -11,6 +11,8 @@ enum {
     ACKS_MAX = 1 << 15,
     HELD_LEAST = 1 << 12,
     COLLECT_BUDGET = 256,
+    ROOM_BUDGET = 4096,
+    KEEP_LEAST_NS = 10 * HF_TICK_NS,
     SAVE_BUDGET = 512 * 1024,
 };
 
@@ -224,16 +226,41 @@ static void on_closed(void *context, hf_conn_id conn)
     hf_shard__drain(shard);
 }
 
-void hf_shard__collect(hf_shard *shard)
+/* How long old versions are kept, by the memory that is free. */
+static uint64_t retention(const hf_shard *shard)
+{
+    enum { WHOLE = 1024, AT_ALL = 3 * WHOLE / 8 };
+    uint64_t whole = shard->config.retention_ns;
+    uint64_t least = whole / HF_RETENTION_PART;
+    uint64_t quarter = hf_heap_capacity(shard->heap) / 4;
+    uint64_t free = hf_heap_free(shard->heap);
+    if (free >= quarter) {
+        return whole;
+    }
+    uint64_t left = free / (quarter / WHOLE + 1); /* in parts of WHOLE */
+    return left < AT_ALL ? KEEP_LEAST_NS : least + (whole - least) / WHOLE * left;
+}
+
+static void collect(hf_shard *shard, uint64_t keep, uint32_t budget)
 {
     uint64_t now = shard->clock.last;
-    if (now > shard->config.retention_ns) {
-        uint64_t floor = now - shard->config.retention_ns;
+    if (now > keep) {
+        uint64_t floor = now - keep;
         if (shard->undecided != 0) {
             floor = hf_part__oldest_pts(shard, floor + 1) - 1;
         }
-        (void)hf_table_collect(shard->table, floor, COLLECT_BUDGET);
+        (void)hf_table_collect(shard->table, floor, budget);
     }
+}
+
+void hf_shard__collect(hf_shard *shard)
+{
+    collect(shard, retention(shard), COLLECT_BUDGET);
+}
+
+void hf_shard__make_room(hf_shard *shard)
+{
+    collect(shard, KEEP_LEAST_NS, ROOM_BUDGET);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -162,6 +162,8 @@ struct hf_shard {
     hf_move move;
     hf_balance balance;
     bool drop_unowned; /* keys of ranges that are not here may be left */
+    uint64_t map_lsn;    /* the newest change of the map by this shard */
+    bool map_due;        /* somebody has not heard of it */
     bool importing;    /* copies of a range that is not here yet are */
     uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
     hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
@@ -216,6 +218,10 @@ struct hf_shard {
 /* Timestamps that can be read back, at every shard alike: the multiples of the tick. (A table's own
  * pins are boundaries too, but of that shard only.) */
 enum { HF_TICK_NS = 1000000 };
+/* Old versions are kept for the whole retention while a quarter of the memory is free; with less,
+ * for less, down to this part of it; and when memory is nearly full, for a few ticks: better than
+ * refusing writes. */
+enum { HF_RETENTION_PART = 8 };
 static inline uint64_t hf_shard_tick(uint64_t ts)
 {
     return ts - ts % HF_TICK_NS;
@@ -232,6 +238,8 @@ uint64_t hf_shard__now(hf_shard *shard); /* next timestamp */
 void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail);
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
 void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the retention */
+/* Frees old versions at once, as far as they may go. */
+void hf_shard__make_room(hf_shard *shard);
 
 /* ---- hold.c ---- */
 /* Posts the message once the log is durable up to lsn (at once if it is). */
