@@ -6,6 +6,10 @@ bool hf_range_parse(const hf_bytes *args, uint32_t argc, hf_range_query *query, 
     hf_call call = { args, argc, reply };
     HF_PRE(argc >= 3);
     *query = (hf_range_query){ .start = args[1], .end = args[2], .limit = UINT64_MAX };
+    if (args[1].size > HF_KEY_SIZE_MAX || args[2].size > HF_KEY_SIZE_MAX) {
+        hf_command__error(&call, "TOOBIG a key is at most 4096 bytes");
+        return false;
+    }
     for (uint32_t i = 3; i < argc; i++) {
         int64_t limit = 0;
         if (hf_command__is(args[i], "REV")) {
