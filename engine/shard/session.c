@@ -50,6 +50,54 @@ static void conn_bufs(hf_conn *conn, hf_buf *all[9])
     all[8] = &conn->watches;
 }
 
+/* ---- Weight: what connections hold, and who holds too much ----
+ * Requests that are not whole and replies that nobody reads take memory that belongs to the data.
+ * Together they may have a part of it; when they have more, the heaviest connection is cut off:
+ * never a small one, and never whoever happened to come last. */
+
+static void weigh(hf_session *session, hf_conn *conn)
+{
+    uint64_t weight = conn->closing ? 0
+                                    : (uint64_t)conn->in.capacity + conn->out.capacity +
+                                          conn->sending.capacity + conn->queued.capacity +
+                                          conn->watches.capacity + conn->arg_slices.capacity;
+    session->weight += weight - conn->weight;
+    conn->weight = weight;
+}
+
+static bool is_heavy(const hf_shard *shard)
+{
+    return shard->session->weight > hf_heap_capacity(shard->heap) / HF_WEIGHT_PART;
+}
+
+static hf_conn *heaviest(const hf_shard *shard)
+{
+    hf_conn *most = shard->session->first;
+    for (hf_conn *conn = most; conn != NULL; conn = conn->next) {
+        most = conn->weight > most->weight ? conn : most;
+    }
+    /* Many small ones: their number is limited. */
+    return most != NULL && most->weight >= HF_WEIGHT_LEAST ? most : NULL;
+}
+
+static void cut_off_heaviest(hf_shard *shard)
+{
+    while (is_heavy(shard)) {
+        hf_conn *conn = heaviest(shard);
+        if (conn == NULL) {
+            return;
+        }
+        shard->session->cut_off++;
+        hf_conn__close(shard, conn);
+    }
+}
+
+/* What a connection without requests may keep for the next ones. */
+static uint32_t keeps(const hf_shard *shard)
+{
+    return is_heavy(shard) ? 0 : HF_KEEP_BYTES;
+}
+
 static void refuse_conn(hf_shard *shard, hf_conn_id id)
 {
     static const char text[] = "-ERR max number of clients reached\r\n";
@@ -88,6 +136,7 @@ void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
     conn->proto = 2;
     conn->op = UINT32_MAX;
     conn->command = UINT16_MAX;
+    conn->window = HF_WINDOW_LEAST;
     hf_resp_parser_open(&conn->parser);
     conn->next = session->first;
     if (session->first != NULL) {
@@ -141,6 +190,7 @@ void hf_session__closed(hf_shard *shard, hf_conn_id id)
     }
     hf_heap_give(shard->heap, conn->slots);
     (void)hf_map_drop(&session->conns, hf_id_of(id));
+    session->weight -= conn->weight;
     hf_heap_give(shard->heap, conn);
     session->count--;
 }
@@ -149,6 +199,7 @@ void hf_conn__close(hf_shard *shard, hf_conn *conn)
 {
     if (!conn->closing) {
         conn->closing = true;
+        weigh(shard->session, conn); /* as good as given back */
         shard->io->ops->conn_close(shard->io, conn->id);
     }
 }
@@ -176,10 +227,22 @@ static bool slots_grow(hf_shard *shard, hf_conn *conn)
 static bool has_slot(hf_shard *shard, hf_conn *conn)
 {
     uint32_t open = conn->next_number - conn->first;
-    if (open >= shard->config.pipeline_max) {
+    if (open >= conn->window) {
         return false;
     }
     return open <= conn->slot_mask || slots_grow(shard, conn);
+}
+
+/* The window follows the size of replies. */
+static void note_size(const hf_shard *shard, hf_conn *conn, uint32_t size)
+{
+    if (size < HF_REPLY_LARGE) {
+        conn->window += conn->window < shard->config.pipeline_max;
+    } else {
+        uint32_t fit = HF_REPLIES_LARGE / size;
+        fit = fit == 0 ? 1 : fit;
+        conn->window = conn->window < fit ? conn->window : fit;
+    }
 }
 
 static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
@@ -276,6 +339,8 @@ void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes)
     if (conn->out.failed || conn->out.size > shard->config.output_max) {
         hf_conn__close(shard, conn);
     }
+    weigh(shard->session, conn);
+    cut_off_heaviest(shard);
     hf_conn__dirty(shard, conn);
 }
 
@@ -318,8 +383,11 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
     if (out->failed) {
         hf_conn__close(shard, conn);
     }
+    note_size(shard, conn, reply.size);
     slot->done = true;
     move_finished(shard, conn);
+    weigh(shard->session, conn);
+    cut_off_heaviest(shard);
 }
 
 /* WATCH: the stamps came. They belong to the watches that have none yet, in order. */
@@ -366,10 +434,13 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
         return 0;
     }
     if (level == HF_LEVEL_BOUNDED) {
-        /* The oldest moment that can be read back and is still within the bound. */
-        uint64_t bound = arg > now / 1000000 ? now : arg * 1000000;
+        /* The oldest moment that can surely be read back and is still within the bound. */
+        uint64_t most = shard->config.retention_ns / HF_RETENTION_PART;
+        uint64_t bound = arg > most / 1000000 ? most : arg * 1000000;
         ts = hf_shard_tick(now - bound + HF_TICK_NS - 1);
         ts = ts > now ? 0 : ts;
+    } else if (ts == 0) {
+        ts = 1; /* 0 stands for the newest state */
     }
     return ts != 0 && ts < conn->after ? 0 : ts; /* too old for the token: as strict as can be */
 }
@@ -464,6 +535,22 @@ static bool ends_multi(const hf_command *command)
     return false;
 }
 
+/* How a request of HTTP begins, or one of its lines. */
+static bool is_http(hf_bytes name)
+{
+    static const char *const words[] = { "post", "host:" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t k = 0;
+        while (k < name.size && words[i][k] != 0 && (name.data[k] | 0x20) == (words[i][k] | 0x20)) {
+            k++;
+        }
+        if (k == name.size && words[i][k] == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One command. False: it cannot be started now; nothing happened. */
 static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, uint32_t argc)
 {
@@ -471,6 +558,11 @@ static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, ui
     hf_buf *error = &shard->session->error;
     hf_buf_reset(error);
     shard->session->running = (hf_request_command){ NULL, args, argc };
+    if (command == NULL && is_http(args[0])) {
+        hf_conn__close(shard,
+                       conn); /* a page that makes a browser speak to us: as Redis, not a word */
+        return true;
+    }
     if (command == NULL || (command->flags & HF_COMMAND_INTERNAL) != 0) {
         hf_command_unknown(error, args, argc);
     } else if (!hf_command_check(command, args, argc, error)) {
@@ -542,6 +634,7 @@ static bool may_go_on(hf_shard *shard, hf_conn *conn)
 /* Works through the gathered bytes as far as it may. */
 static void process(hf_shard *shard, hf_conn *conn)
 {
+    conn->wants_more = false;
     while (conn->in_start < conn->in.size && may_go_on(shard, conn)) {
         uint32_t used = 0;
         hf_resp_parser before = conn->parser;
@@ -549,6 +642,7 @@ static void process(hf_shard *shard, hf_conn *conn)
             hf_resp_parse(&conn->parser, conn->in.data + conn->in_start,
                           conn->in.size - conn->in_start, &conn->arg_slices, &used);
         if (state == HF_RESP_MORE) {
+            conn->wants_more = true;
             break;
         }
         if (state == HF_RESP_BAD) {
@@ -572,7 +666,8 @@ static void process(hf_shard *shard, hf_conn *conn)
     if (conn->in_start == conn->in.size) {
         hf_buf_reset(&conn->in);
         conn->in_start = 0;
-        hf_buf_trim(&conn->in, HF_KEEP_BYTES);
+        hf_buf_trim(&conn->in, keeps(shard));
+        hf_buf_trim(&conn->arg_slices, HF_KEEP_BYTES);
     } else if (conn->in_start > conn->in.size / 2) {
         memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
         conn->in.size -= conn->in_start;
@@ -584,9 +679,7 @@ static void process(hf_shard *shard, hf_conn *conn)
 static void set_receive(hf_shard *shard, hf_conn *conn)
 {
     uint32_t waiting = conn->in.size - conn->in_start;
-    bool blocked = conn->barrier || conn->out.size >= HF_OUT_PAUSE ||
-                   conn->next_number - conn->first >= shard->config.pipeline_max;
-    bool off = waiting >= HF_IN_PAUSE && (blocked || hf_resp_missing(&conn->parser) == 0);
+    bool off = waiting >= HF_IN_PAUSE && !conn->wants_more;
     if (off != conn->receive_off && !conn->closing) {
         conn->receive_off = off;
         shard->io->ops->conn_receive(shard->io, conn->id, !off);
@@ -605,20 +698,22 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
         hf_http__received(shard, conn, data);
         return;
     }
-    uint32_t missing = hf_resp_missing(&conn->parser);
-    if (missing > data.size) {
-        (void)hf_buf_reserve(&conn->in, missing);
-    }
+    /* What a request announces is not taken ahead of its bytes: many that never come would have it
+     * all. */
     hf_buf_raw(&conn->in, data.data, data.size);
-    if (conn->in.failed) {
-        hf_buf_reset(&conn->in);
+    weigh(shard->session, conn);
+    if (conn->in.failed || (is_heavy(shard) && conn->wants_more && heaviest(shard) == conn)) {
+        hf_buf_close(&conn->in);
         conn->in_start = 0;
         hf_conn__error(shard, conn, "OOM no memory for the request");
         conn->close_after = true;
+        weigh(shard->session, conn);
         return;
     }
     process(shard, conn);
     set_receive(shard, conn);
+    weigh(shard->session, conn);
+    cut_off_heaviest(shard);
 }
 
 /* ---- Bytes out ---- */
@@ -650,7 +745,8 @@ void hf_session__sent(hf_shard *shard, hf_conn_id id)
         return;
     }
     conn->is_sending = false;
-    hf_buf_trim(&conn->sending, HF_KEEP_BYTES);
+    hf_buf_trim(&conn->sending, keeps(shard));
+    weigh(shard->session, conn);
     hf_conn__dirty(shard, conn);
 }
 
@@ -672,6 +768,7 @@ uint64_t hf_session__turn(hf_shard *shard)
             set_receive(shard, conn);
         }
         flush(shard, conn);
+        weigh(session, conn);
     }
     session->moved = false;
     return session->dirty != NULL && due > shard->io->now_ns + 100000 ? shard->io->now_ns + 100000

@@ -9,12 +9,23 @@ enum {
     HF_IN_PAUSE = 1 << 20,  /* unread request bytes at which a connection is no longer read from */
     HF_OUT_PAUSE = 1 << 20, /* unsent reply bytes at which its requests wait */
     HF_SLOTS_LEAST = 16,
-    HF_KEEP_BYTES = 16 * 1024, /* buffer memory that an idle connection may keep */
+    /* How many requests of a connection are under way at first. It grows with each small reply, so
+     * that a pipeline that turns out to ask for large ones has not asked for all of them at once.
+     */
+    HF_WINDOW_LEAST = 4,
+    HF_REPLY_LARGE = 64 * 1024,
+    HF_REPLIES_LARGE = 4 << 20, /* bytes of large replies that a connection should have under way */
+    HF_WEIGHT_PART = 4,         /* all buffers of connections: at most this part of the memory */
+    HF_WEIGHT_LEAST = 64 * 1024, /* a connection with less is not cut off for it */
+    HF_KEEP_BYTES = 16 * 1024,   /* buffer memory that an idle connection may keep */
     HF_MULTI_BYTES_MAX = 16 << 20,
     HF_MULTI_COMMANDS_MAX = 60000,
     HF_WATCHES_MAX = 10000,
 };
 
+/* A token of this node is at most so far ahead of a shard, twice: shards take each other's clocks with every
+ * message. A client must not be able to push the clock. */
+#define HF_TOKEN_AHEAD_NS UINT64_C(100000000)
 #define HF_STOP_PATIENCE_NS UINT64_C(2000000000)
 
 /* One request whose reply is not sent yet. */
@@ -46,6 +57,9 @@ typedef struct hf_conn {
     uint32_t reply_at; /* where the reply at hand begins in its buffer */
     uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, barrier;
+    bool wants_more; /* what is gathered is part of one request */
+    uint64_t weight; /* of its buffers, as counted in the session's */
+    uint32_t window; /* requests that may be under way */
 
     hf_slot *slots; /* ring */
     uint32_t slot_mask;
@@ -91,8 +105,9 @@ struct hf_session {
     hf_buf many; /* slices of several commands */
     hf_buf error;
     hf_request_command running; /* what a new slot is for; command NULL: nothing in the table */
-    uint64_t bytes_in, bytes_out, rejected;
-    void *server; /* of session_server.c */
+    uint64_t bytes_in, bytes_out, rejected, cut_off;
+    uint64_t weight; /* bytes that buffers of connections take */
+    void *server;    /* of session_server.c */
 };
 
 /* A command of the session's own. It answers through hf_conn__reply/done, or starts a request.

@@ -2,6 +2,7 @@
  * levels. */
 #include "engine/shard/session_impl.h"
 
+#include "engine/base/hash.h"
 #include "engine/base/uuid.h"
 
 /* ---- Arguments ---- */
@@ -270,16 +271,58 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
 
 /* ---- WATCH ---- */
 
-static bool is_watched(const hf_conn *conn, hf_bytes key)
+/* The keys that are watched, by their hash: places of `conn->watches`, plus one. A list of keys may
+ * be as long as a client likes, and comparing all with all would hold the core. */
+typedef struct watch_set {
+    const hf_conn *conn;
+    uint32_t *places;
+    uint32_t mask;
+    uint64_t seed;
+} watch_set;
+
+static hf_bytes watched_at(const hf_conn *conn, uint32_t place)
 {
+    hf_reader r = hf_reader_of(hf_bytes_of(conn->watches.data + place, conn->watches.size - place));
+    (void)hf_read_u64(&r);
+    return hf_read_bytes(&r);
+}
+
+/* False: it is there. `place` is where it stands, or will. */
+static bool watch_set_add(watch_set *set, hf_bytes key, uint32_t place)
+{
+    uint32_t i = (uint32_t)hf_hash64(set->seed, key.data, key.size) & set->mask;
+    while (set->places[i] != 0) {
+        if (hf_bytes_equal(watched_at(set->conn, set->places[i] - 1), key)) {
+            return false;
+        }
+        i = (i + 1) & set->mask;
+    }
+    set->places[i] = place + 1;
+    return true;
+}
+
+/* With those that are watched already, and room for `more`. False: no memory. */
+static bool watch_set_open(watch_set *set, hf_shard *shard, const hf_conn *conn, uint32_t more)
+{
+    hf_buf *buf = &shard->session->many;
+    uint32_t room = 64;
+    while (room < 2 * (conn->watch_count + more)) {
+        room *= 2;
+    }
+    hf_buf_reset(buf);
+    void *places = hf_buf_extend(buf, room * (uint32_t)sizeof(uint32_t));
+    if (places == NULL) {
+        return false;
+    }
+    memset(places, 0, room * sizeof(uint32_t));
+    *set = (watch_set){ conn, places, room - 1, shard->config.node_id };
     hf_reader r = hf_reader_of(hf_buf_view(&conn->watches));
     while (hf_reader_left(&r) > 0) {
+        uint32_t place = conn->watches.size - (uint32_t)hf_reader_left(&r);
         (void)hf_read_u64(&r);
-        if (hf_bytes_equal(hf_read_bytes(&r), key)) {
-            return true;
-        }
+        (void)watch_set_add(set, hf_read_bytes(&r), place);
     }
-    return false;
+    return true;
 }
 
 bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command,
@@ -295,9 +338,13 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
     }
     uint32_t size = conn->watches.size;
     uint32_t count = conn->watch_count;
+    watch_set set;
+    if (argc > HF_WATCHES_MAX || !watch_set_open(&set, shard, conn, argc)) {
+        return fail(shard, conn, "TOOBIG too many watched keys");
+    }
     hf_buf_reset(&session->conditions);
-    for (uint32_t i = 1; i < argc; i++) {
-        if (!is_watched(conn, args[i])) {
+    for (uint32_t i = 1; i < argc && !conn->watches.failed; i++) {
+        if (watch_set_add(&set, args[i], conn->watches.size)) {
             hf_buf_u64(&conn->watches, 0);
             hf_buf_bytes(&conn->watches, args[i]);
             conn->watch_count++;
@@ -676,6 +723,9 @@ bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *comm
     if (1 + used != argc) {
         return fail(shard, conn, "ERR syntax error");
     }
+    if (level == HF_LEVEL_SNAPSHOT && arg > hf_shard__now(shard)) {
+        return fail(shard, conn, "ERR the snapshot's timestamp lies in the future");
+    }
     conn->level = (uint8_t)level;
     conn->level_arg = snapshot_ts(level, arg);
     hf_conn__ok(shard, conn);
@@ -744,7 +794,7 @@ bool hf_session__hf_after(hf_shard *shard, hf_conn *conn, const hf_command *comm
     (void)command;
     (void)argc;
     if (!hf_int_from_text(args[1], &value) || value < 0 ||
-        hf_hlc_poisoned((uint64_t)value, shard->io->wall_ns, 30000000000u)) {
+        hf_hlc_poisoned((uint64_t)value, hf_shard__now(shard), HF_TOKEN_AHEAD_NS)) {
         return fail(shard, conn, "ERR not a token of this node");
     }
     conn->after = (uint64_t)value > conn->after ? (uint64_t)value : conn->after;
