@@ -27,9 +27,9 @@ void hf_collect__start(hf_shard *shard, hf_op *op)
 }
 
 /* Visits the keys of the op's parts at one shard, in the order in which the shard stamped them. */
-static uint16_t put_watches(hf_shard *shard, hf_op *op, uint16_t to, hf_reader *stamps, hf_buf *out)
+static uint32_t put_watches(hf_shard *shard, hf_op *op, uint16_t to, hf_reader *stamps, hf_buf *out)
 {
-    uint16_t count = 0;
+    uint32_t count = 0;
     const uint16_t *route_at = (const uint16_t *)(const void *)shard->routes.data;
     hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {

@@ -429,10 +429,19 @@ static uint16_t only_home(hf_shard *shard, const hf_request *request)
     return home == NO_SHARD ? shard->self : home;
 }
 
-static uint64_t digest_of(const hf_op *op)
+/* The request as it is, in shard->message, and its digest: the same whatever way it takes. */
+static uint64_t write_request(hf_shard *shard, const hf_request *request)
 {
-    return hf_hash64(1, op->parts.data, op->parts.size) ^
-           hf_hash64(2, op->conditions.data, op->conditions.size);
+    hf_buf *body = &shard->message;
+    hf_buf_reset(body);
+    for (uint32_t i = 0; i < request->condition_count; i++) {
+        hf_txn_put_condition(body, &request->conditions[i]);
+    }
+    for (uint32_t i = 0; i < request->count; i++) {
+        hf_txn_put_command(body, i, request->commands[i].command, request->commands[i].args,
+                           request->commands[i].argc);
+    }
+    return request->has_id ? hf_hash64(1, body->data, body->size) : 0;
 }
 
 static uint32_t form_word(const hf_request *request)
@@ -453,8 +462,8 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
                          .proto = request->proto };
     fixed.clock = fixed.age.ts;
     fixed.ticket.form = form_word(request);
-    fixed.command_count = (uint16_t)request->count;
-    fixed.condition_count = (uint16_t)request->condition_count;
+    fixed.command_count = request->count;
+    fixed.condition_count = request->condition_count;
     fixed.flags |= request->form == HF_FORM_TXN ? HF_TXN_ATOMIC : 0;
     fixed.flags |= request->form == HF_FORM_STAMPS ? HF_TXN_STAMP : 0;
     fixed.flags |= request->read_ts != 0 ? HF_TXN_AT : 0;
@@ -462,18 +471,10 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
                        ? HF_TXN_READ_ONLY
                        : 0;
     hf_buf *body = &shard->message;
-    hf_buf_reset(body);
-    for (uint32_t i = 0; i < request->condition_count; i++) {
-        hf_txn_put_condition(body, &request->conditions[i]);
-    }
-    for (uint32_t i = 0; i < request->count; i++) {
-        hf_txn_put_command(body, i, request->commands[i].command, request->commands[i].args,
-                           request->commands[i].argc);
-    }
+    fixed.digest = write_request(shard, request);
     if (request->has_id) {
         fixed.flags |= HF_TXN_HAS_ID | HF_TXN_STUB;
         memcpy(fixed.id, request->id, sizeof fixed.id);
-        fixed.digest = hf_hash64(1, body->data, body->size);
     }
     hf_msg *msg =
         body->failed ? NULL
@@ -495,7 +496,7 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
 {
     shard->stats.txns++;
     uint16_t home = only_home(shard, request);
-    bool one_message = home != NO_SHARD && !request->has_else && request->count < UINT16_MAX;
+    bool one_message = home != NO_SHARD && !request->has_else;
     if (one_message &&
         !(request->count == 1 && any_has(request, HF_COMMAND_ALL_KEYS) && shard->count > 1)) {
         return start_one(shard, request, home);
@@ -530,7 +531,7 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     if (op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed) {
         return give_back(shard, op, HF_STARTED_NOT);
     }
-    op->digest = op->has_id ? digest_of(op) : 0;
+    op->digest = op->has_id ? write_request(shard, request) : 0;
     op->ending = HF_ENDING_DONE;
     bool reads = all_have(request, HF_COMMAND_READ) && !any_has(request, HF_COMMAND_WRITE) &&
                  !op->has_id && op->condition_count == 0;
@@ -589,7 +590,7 @@ void hf_gateway__store(hf_op *op, uint16_t from, hf_bytes body)
 
 static void retry_alarm(hf_shard *shard, hf_alarm *alarm);
 
-static void retry_prepare(hf_shard *shard, hf_op *op)
+void hf_gateway__retry(hf_shard *shard, hf_op *op)
 {
     op->tries++;
     if (op->ending == HF_ENDING_REROUTE && op->by_map) {
@@ -623,7 +624,7 @@ static void retry_alarm(hf_shard *shard, hf_alarm *alarm)
 }
 
 /* A refusal for good. With an id it is recorded first: the same answer for ever after. */
-static void refused_for_good(hf_shard *shard, hf_op *op)
+void hf_gateway__refused(hf_shard *shard, hf_op *op)
 {
     hf_bytes reply = hf_buf_view(&op->refusal);
     if (op->ending == HF_ENDING_CONDITION) {
@@ -669,9 +670,9 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
         hf_gateway__op_give(shard, op);
     } else if (op->ending == HF_ENDING_CONFLICT || op->ending == HF_ENDING_REROUTE) {
         shard->stats.conflicts++;
-        retry_prepare(shard, op);
+        hf_gateway__retry(shard, op);
     } else {
-        refused_for_good(shard, op);
+        hf_gateway__refused(shard, op);
     }
 }
 

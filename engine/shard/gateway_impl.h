@@ -61,6 +61,10 @@ void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);
 void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out);
 void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg);
 
+/* Refused for good: recorded under the id, if there is one, then answered. */
+void hf_gateway__refused(hf_shard *shard, hf_op *op);
+/* Another attempt; after REROUTE a little later. */
+void hf_gateway__retry(hf_shard *shard, hf_op *op);
 void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply);
 bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t flags,
                       uint16_t anchor);

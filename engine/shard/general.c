@@ -218,13 +218,12 @@ void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
         hf_value value = { .kind = (hf_kind)hf_read_u8(&r) };
         value.expire_ms = hf_read_u64(&r);
         value.integer = (int64_t)hf_read_u64(&r);
-        uint64_t ts = hf_read_u64(&r);
+        uint64_t stamp = hf_read_u64(&r);
         hf_bytes key = hf_read_bytes(&r);
         value.bytes = hf_read_bytes(&r);
         HF_ASSERT(!r.bad);
         hf_workspace_base(&op->workspace, key, &value);
-        hf_buf_u64(&op->stamps, ts);
-        hf_buf_u64(&op->stamps, value.expire_ms);
+        hf_buf_u64(&op->stamps, stamp);
         hf_buf_bytes(&op->stamps, key);
     }
     op->waiting &= ~hf_shard_bit(msg->head.from);
@@ -249,9 +248,9 @@ void hf_general__lost(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
         give_up(shard, op, reply);
     } else {
         hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
-        op->tries++;
         shard->stats.conflicts++;
-        hf_general__start(shard, op);
+        op->ending = msg == NULL ? HF_ENDING_CONFLICT : (hf_ending)msg->ending;
+        hf_gateway__retry(shard, op);
     }
 }
 
@@ -265,16 +264,15 @@ static void fetch_nothing(void *context, hf_bytes key, hf_value *value)
     HF_UNREACHABLE(); /* every key of a command was fetched before it runs */
 }
 
-static bool stamp_is(const hf_op *op, hf_bytes user, uint64_t stamp, uint64_t now)
+static bool stamp_is(const hf_op *op, hf_bytes user, uint64_t stamp)
 {
     hf_internal_key key;
     hf_bytes internal = hf_internal_key_set(&key, user);
     hf_reader r = hf_reader_of(hf_buf_view(&op->stamps));
     while (hf_reader_left(&r) > 0) {
-        uint64_t ts = hf_read_u64(&r);
-        uint64_t expire_ms = hf_read_u64(&r);
+        uint64_t now = hf_read_u64(&r);
         if (hf_bytes_equal(hf_read_bytes(&r), internal)) {
-            return ts * 2 + hf_value_expired(expire_ms, now) == stamp;
+            return now == stamp;
         }
     }
     return false;
@@ -286,7 +284,7 @@ static bool conditions_hold(hf_op *op, hf_view *view)
     hf_txn_condition c;
     while (next_condition(&r, &c)) {
         bool holds = c.kind == HF_CONDITION_WATCH
-                         ? stamp_is(op, c.key, c.stamp, view->ts)
+                         ? stamp_is(op, c.key, c.stamp)
                          : hf_compare_holds(view, c.key, c.compare, c.operand);
         if (!holds) {
             return false;
@@ -326,6 +324,13 @@ static void refuse_with_reply(hf_shard *shard, hf_op *op, uint32_t from)
 {
     hf_buf_reset(&op->refusal);
     hf_buf_raw(&op->refusal, op->replies.data + from, op->replies.size - from);
+    if (op->has_id && !op->interactive) {
+        /* Recorded first; and if the id has its outcome already, that is the answer. */
+        hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
+        op->ending = HF_ENDING_ABORTED;
+        hf_gateway__refused(shard, op);
+        return;
+    }
     give_up(shard, op, hf_buf_view(&op->refusal));
 }
 
@@ -517,6 +522,10 @@ hf_started hf_gateway__txn_command(hf_shard *shard, uint32_t index,
         return HF_STARTED_ERROR;
     }
     touch(shard, op);
+    if (op->lost) {
+        hf_buf_raw(error, lost_text, sizeof lost_text - 1);
+        return HF_STARTED_ERROR;
+    }
     hf_buf_reset(&op->parts);
     hf_buf_u16(&op->parts, NO_SHARD);
     hf_buf_u32(&op->parts, 0);

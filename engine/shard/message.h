@@ -78,12 +78,12 @@ typedef struct hf_msg_txn {
     hf_shard_set participants; /* for the anchor; 0 for others */
     uint16_t anchor;
     uint16_t flags;
-    uint16_t command_count;
-    uint16_t condition_count;
-    uint16_t lock_count; /* WRITTEN: fences */
-    uint8_t proto;
-    uint8_t pad;
+    uint32_t command_count;
+    uint32_t condition_count;
+    uint32_t lock_count;  /* WRITTEN: fences */
     uint32_t recipe_size; /* with STUB, over several shards: how the reply is put together */
+    uint8_t proto;
+    uint8_t pad[3];
     /* recipe, conditions, commands, fences, then with WRITTEN the mutations up to the end:
      *   condition: u8 kind | u8 compare | u64 stamp | key | operand
      *   command:   u32 piece | u16 command id | u32 argc | argc x bytes

@@ -78,18 +78,24 @@ static void answer(hf_shard *shard, uint16_t gateway, hf_ticket ticket, uint64_t
     }
 }
 
-static void tell_map(hf_shard *shard)
+/* Everyone hears of the map when what is new in it is durable: a map that got into another's
+ * checkpoint before could outlive the range's contents. */
+static void tell_map(hf_shard *shard, uint64_t lsn)
 {
+    shard->map_lsn = lsn;
+    shard->map_due = false;
     hf_buf_reset(&shard->scratch);
     hf_range_encode(&shard->map, &shard->scratch);
     for (uint16_t to = 0; to < shard->count; to++) {
         hf_msg_decision d = { .ts = 0 };
         hf_msg *msg =
-            hf_shard__msg_of(shard, HF_MSG_MAP, &d, sizeof d, hf_buf_view(&shard->scratch));
-        if (msg != NULL && to != shard->self) {
-            hf_shard__post(shard, to, msg);
-        } else {
-            hf_heap_give(shard->heap, msg); /* a stale map costs a hop, no more */
+            to == shard->self || shard->scratch.failed
+                ? NULL
+                : hf_shard__msg_of(shard, HF_MSG_MAP, &d, sizeof d, hf_buf_view(&shard->scratch));
+        if (msg != NULL) {
+            hf_shard__hold(shard, lsn, to, msg);
+        } else if (to != shard->self) {
+            shard->map_due = true; /* no memory now: again next turn */
         }
     }
 }
@@ -147,7 +153,7 @@ static void on_split(hf_shard *shard, const move_msg *msg, hf_bytes key)
         hf_shard__fail(shard, 70, "memory", "no room for a range that is logged");
         return;
     }
-    tell_map(shard);
+    tell_map(shard, lsn);
     answer(shard, msg->gateway, msg->ticket, lsn, HF_LIT("+OK\r\n"));
 }
 
@@ -321,6 +327,9 @@ static void on_taken(hf_shard *shard)
 void hf_move__turn(hf_shard *shard)
 {
     hf_move *move = &shard->move;
+    if (shard->map_due) {
+        tell_map(shard, shard->map_lsn);
+    }
     switch (move->state) {
     case HF_MOVE_NONE:
         if (shard->drop_unowned) {
@@ -433,7 +442,7 @@ static void ack(hf_shard *shard, const move_msg *msg, bool ok)
     }
 }
 
-static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start)
+static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start, hf_bytes end)
 {
     hf_range claim = {
         .id = msg->id, .generation = msg->generation, .shard = shard->self, .start = start
@@ -441,9 +450,10 @@ static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start)
     uint64_t lsn;
     hf_lock *at;
     hf_age youngest = { UINT64_MAX, UINT64_MAX };
-    hf_bytes end = hf_range_end(&shard->map, hf_range_find(&shard->map, start));
+    /* Without the news of a split this map would take too much. */
+    hf_bytes known = hf_range_end(&shard->map, hf_range_find(&shard->map, start));
     /* Who holds a lock over these keys here counted on their not being here. */
-    if (shard->backlog_first != NULL ||
+    if (shard->backlog_first != NULL || !hf_bytes_equal(known, end) ||
         !hf_lock_range_free(shard->locks, start, end, HF_LOCK_X, youngest, NULL, &at) ||
         log_ranges(shard, &claim, NULL, &lsn) != HF_OK) {
         ack(shard, msg, false);
@@ -462,7 +472,7 @@ static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start)
     shard->floor_ts = hf_shard__now(shard);
     shard->importing = false;
     hf_shard__hold(shard, lsn, msg->head.from, m);
-    tell_map(shard);
+    tell_map(shard, lsn);
 }
 
 /* ---- Replay ---- */
@@ -554,7 +564,7 @@ void hf_move__message(hf_shard *shard, const hf_msg *head)
         ack(shard, msg, take_in(shard, false, key, end, rest));
         break;
     case MOVE_CLAIM:
-        on_claim(shard, msg, key);
+        on_claim(shard, msg, key, end);
         break;
     case MOVE_ACK:
         on_ack(shard, msg);

@@ -115,6 +115,12 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
             hf_owner__drop_item(shard, item);
             return;
         }
+        if (hf_hlc_poisoned(msg->read_ts, hf_shard__now(shard), HF_READ_AHEAD_NS)) {
+            hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
+                             HF_LIT("-ERR the timestamp lies in the future\r\n"));
+            hf_owner__drop_item(shard, item);
+            return;
+        }
         hf_hlc_observe(&shard->clock,
                        msg->read_ts); /* the read floor: no later write gets below it */
     }
@@ -156,7 +162,12 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
             }
             return;
         }
-        HF_ASSERT(!e.waits);
+        if (e.waits) { /* no memory, or no timer, to wait with */
+            hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                             HF_LIT("-BUSY no memory to queue the request\r\n"));
+            hf_owner__drop_item(shard, item);
+            return;
+        }
         if (one_phase) {
             hf_owner__end_one_phase(shard, msg, &e);
         } else {
@@ -193,7 +204,8 @@ static bool read_record(void *context, const want *w)
     hf_buf_u8(out, (uint8_t)got.value.kind);
     hf_buf_u64(out, got.value.expire_ms);
     hf_buf_u64(out, (uint64_t)got.value.integer);
-    hf_buf_u64(out, got.ts);
+    hf_buf_u64(out, hf_view__stamp(shard, hf_bytes_of(w->key.data + 1, w->key.size - 1),
+                                   hf_shard__now(shard)));
     hf_buf_bytes(out, w->key);
     hf_buf_bytes(out, got.value.kind == HF_KIND_STRING || got.value.kind == HF_KIND_RECORD
                           ? got.value.bytes

@@ -5,6 +5,9 @@
 #include "engine/shard/request.h"
 #include "engine/shard/view.h"
 
+/* A read may name a timestamp so far ahead of this shard, twice: the gateway's clock may be. */
+#define HF_READ_AHEAD_NS UINT64_C(1000000000)
+
 /* A key or range that a message touches at this shard, and how. */
 typedef struct want {
     hf_bytes key; /* internal */

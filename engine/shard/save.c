@@ -116,7 +116,9 @@ void hf_save__turn(hf_shard *shard)
         }
         break;
     case HF_SAVE_SETTLE:
-        if (hf_log_durable(shard->log) >= save->settle) {
+        /* The map goes into the head as it is now. */
+        if (hf_log_durable(shard->log) >= save->settle &&
+            hf_log_durable(shard->log) >= shard->map_lsn) {
             write_out(shard);
         }
         break;

@@ -23,8 +23,8 @@ enum {
     HF_WATCHES_MAX = 10000,
 };
 
-/* A token of this node is at most so far ahead of a shard, twice: shards take each other's clocks with every
- * message. A client must not be able to push the clock. */
+/* A token of this node is at most so far ahead of a shard, twice: shards take each other's clocks
+ * with every message. A client must not be able to push the clock. */
 #define HF_TOKEN_AHEAD_NS UINT64_C(100000000)
 #define HF_STOP_PATIENCE_NS UINT64_C(2000000000)
 

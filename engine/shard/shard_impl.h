@@ -162,8 +162,8 @@ struct hf_shard {
     hf_move move;
     hf_balance balance;
     bool drop_unowned; /* keys of ranges that are not here may be left */
-    uint64_t map_lsn;    /* the newest change of the map by this shard */
-    bool map_due;        /* somebody has not heard of it */
+    uint64_t map_lsn;  /* the newest change of the map by this shard */
+    bool map_due;      /* somebody has not heard of it */
     bool importing;    /* copies of a range that is not here yet are */
     uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
     hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
