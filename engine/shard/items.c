@@ -109,7 +109,7 @@ void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_
 {
     shard->stats.refused++;
     if (part != NULL) {
-        part->ending = ending;
+        part->ending = (uint16_t)ending;
         hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
     }
     hf_owner__answer(shard, msg, ending, 0, lsn, body);
