@@ -53,7 +53,7 @@ class Frames(unittest.TestCase):
     def tearDownClass(cls):
         code = cls.node.stop()
         cls.node.__exit__(None)
-        assert code == 0, code
+        assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def test_what_is_refused(self):
         with Neighbour(self.node):

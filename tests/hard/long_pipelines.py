@@ -20,7 +20,7 @@ class Pipelines(unittest.TestCase):
     def tearDownClass(cls):
         code = cls.node.stop()
         cls.node.__exit__(None)
-        assert code == 0, code
+        assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def test_one_key(self):
         with Neighbour(self.node), self.node.client() as client:
@@ -108,7 +108,7 @@ class Nesting(unittest.TestCase):
     def tearDownClass(cls):
         code = cls.node.stop()
         cls.node.__exit__(None)
-        assert code == 0, code
+        assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def fails(self, client, pattern, *words):
         with self.assertRaisesRegex(RespError, pattern):

@@ -14,14 +14,14 @@ VALUE_MOST = 8 << 20
 class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.node = Node(BINARY, memory="512MiB")
-        hard.spread(cls.node, "k", hard.MIDDLE)
+        cls.node = Node(BINARY, memory="1GiB")
+        hard.spread(cls.node, "k")
 
     @classmethod
     def tearDownClass(cls):
         code = cls.node.stop()
         cls.node.__exit__(None)
-        assert code == 0, code
+        assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def setUp(self):
         self.client = self.node.client()
@@ -155,7 +155,9 @@ class Numbers(Case):
         self.assertEqual(ask("HF.RANGE", "", "", *(["VALUES"] * 1000)), [b"a", b"1", b"l", b"2", b"z", b"3"])
         self.assertEqual(ask("HF.RANGE", "z", "a"), [])
         self.assertEqual(ask("HF.RANGE", "", "", "LIMIT", 0), [])
-        self.assertEqual(ask("HF.RANGE", b"a" * 100000, b"z" * 100000), [b"l", b"z"])
+        self.assertEqual(ask("HF.RANGE", b"a" * KEY_MOST, b"z" * KEY_MOST), [b"l", b"z"])
+        self.fails("^TOOBIG", "HF.RANGE", b"a" * (KEY_MOST + 1), "z")
+        self.fails("^TOOBIG", "HF.RANGE", "a", b"z" * (KEY_MOST + 1))
         self.fails("^ERR", "HF.RANGE", "a")
 
     def test_answers_that_would_not_fit(self):
@@ -359,8 +361,13 @@ class Sizes(Case):
             got = ask.pipeline([("MULTI",)] + [("SET", f"a:{i}", part) for i in range(12)] + [("EXEC",)])
             self.assertTrue(any(isinstance(one, RespError) and one.code == "TOOBIG" for one in got[1:-1]))
             self.assertEqual(got[-1].code, "EXECABORT")
-            got = ask.pipeline([("HF.TXN", "THEN", 12, *sum(([3, "SET", f"a:{i}", part] for i in range(12)), []))])[0]
-            self.assertIn(got.code, ("TOOBIG", "OOM"))
+            self.fails("^(TOOBIG|OOM)", "HF.TXN", "THEN", 6, *sum(([3, "SET", f"a:{i}", part] for i in range(6)), []))
+            try:  # this one does not even fit into what a connection may gather
+                self.fails("^(TOOBIG|OOM)", "HF.TXN", "THEN", 30, *sum(([3, "SET", f"a:{i}", part] for i in range(30)), []))
+            except ConnectionError:
+                pass
+            ask = self.client = self.node.client()
+            self.addCleanup(ask.close)
             self.assertEqual(ask("HF.BEGIN"), "OK")
             codes = {got.code for got in ask.pipeline([("SET", f"a:{i}", part) for i in range(12)] + [("HF.COMMIT",)])
                      if isinstance(got, RespError)}
