@@ -67,8 +67,8 @@ static void prometheus_gets_every_shard(void **state)
     hf_metrics_text(&test.out, &metrics, false);
     const char *text = server_test_text(&test);
     static const char *const lines[] = {
-        "# TYPE holdfast_commands_total counter\nholdfast_commands_total{shard=\"0\"} 3\n"
-        "holdfast_commands_total{shard=\"1\"} 4\n",
+        ("# TYPE holdfast_commands_total counter\nholdfast_commands_total{shard=\"0\"} 3\n"
+         "holdfast_commands_total{shard=\"1\"} 4\n"),
         "holdfast_build_info{version=\"1.2.3\"} 1\n",
         "holdfast_ready 1\n",
         "holdfast_uptime_seconds{shard=\"1\"} 2.500000001\n",
