@@ -215,7 +215,7 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
 {
     hf_actor *actor = client->owner;
     HF_ASSERT(actor->workload != NULL);
-    if (actor->run->aim == HF_AIM_REPLY && replies != NULL) {
+    if (actor->run->aim == HF_AIM_REPLY && replies != NULL && hf_run__flushing(actor->run)) {
         actor->run->aim_hit = true;
         hf_world_pause(actor->run->world); /* nothing else happens before the crash */
     }
@@ -487,7 +487,7 @@ static void loop(hf_run_state *run)
         uint64_t count = CHUNK;
         if (run->phase == HF_PHASE_SAFETY && run->crash_at_event > events) {
             count = least(count, run->crash_at_event - events);
-        } else if (run->aim == HF_AIM_CHECKPOINT) {
+        } else if (run->aim == HF_AIM_CHECKPOINT || run->aim == HF_AIM_FLUSH) {
             count = 1;
         }
         uint64_t until = least(now + 10 * MS, run->up ? UINT64_MAX : run->boot_at);

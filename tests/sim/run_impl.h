@@ -23,7 +23,7 @@ typedef struct hf_run_plan {
     uint64_t disk_bytes;
     uint64_t crash_events;  /* mean distance; 0: none */
     uint32_t power_ppm, stop_ppm, again_ppm; /* ... a second crash while it recovers */
-    uint32_t aim_ppm; /* of the crashes: in the moment after a reply or a checkpoint */
+    uint32_t aim_ppm; /* of the crashes: just after a reply or a checkpoint, or during a flush */
     uint64_t down_ns;
     uint64_t space_ns, space_least_ns; /* mean distance of full disks, how long */
     uint64_t think_ns;                 /* of clients between operations; 0: none */
@@ -57,10 +57,11 @@ struct hf_run_state {
     bool stopping;
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
-    enum { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT } aim;
+    enum { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
     bool aim_hit;
     uint64_t aim_until_event; /* then it crashes anyway */
     uint64_t aim_checkpoints; /* finished when it was aimed */
+    uint64_t aim_bytes;       /* so many must be on their way to the disk */
 
     hf_run_phase phase;
     uint64_t phase_since;
@@ -87,6 +88,7 @@ void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns
 bool hf_run__ready(const hf_run_state *run); /* every shard is */
 bool hf_run__at_rest(const hf_run_state *run, const char **why_not);
 void hf_run__chaos(hf_run_state *run); /* crashes, stops, full disks: between two events */
+bool hf_run__flushing(const hf_run_state *run); /* some log has what is not durable yet */
 void hf_run__fatal(hf_run_state *run); /* the node stopped itself: had it cause? */
 void hf_run__check_shards(hf_run_state *run);
 void hf_run__node_close(hf_run_state *run);

@@ -194,33 +194,58 @@ static void chaos_disk(hf_run_state *run)
     }
 }
 
-static uint64_t checkpoints_made(const hf_run_state *run)
+/* Checkpoints made, and the most bytes of one log that are not durable yet. */
+static uint64_t progress(const hf_run_state *run, uint64_t *lag)
 {
     uint64_t sum = 0;
+    *lag = 0;
     for (uint16_t i = 0; i < run->cores; i++) {
         hf_shard_stats s;
         hf_shard_stats_get(run->shards[i], &s);
         sum += s.checkpoints;
+        *lag = s.log_lag_bytes > *lag ? s.log_lag_bytes : *lag;
     }
     return sum;
 }
 
-/* True when the crash that is due waits for a moment worth it. */
+bool hf_run__flushing(const hf_run_state *run)
+{
+    uint64_t lag = 0;
+    (void)progress(run, &lag);
+    return lag != 0;
+}
+
+static void take_aim(hf_run_state *run)
+{
+    enum { PATIENCE = 4000, LARGE = 2000 };
+    uint64_t lag;
+    run->aim = 1 + hf_world_prng_below(&run->chaos, HF_AIMS - 1);
+    run->aim_hit = false;
+    run->aim_until_event = hf_run__events(run) + PATIENCE;
+    run->aim_checkpoints = progress(run, &lag);
+    run->aim_bytes = hf_world_prng_coin(&run->chaos) ? LARGE : 1;
+}
+
+/* True while the crash that is due waits for a moment worth it. */
 static bool aims(hf_run_state *run)
 {
-    enum { PATIENCE = 4000 };
-    uint64_t events = hf_run__events(run);
+    enum { FLUSH_EVENTS = 8 };
+    uint64_t lag;
     if (run->aim == HF_AIM_NONE) {
         if (!hf_run__ready(run) || !hf_world_prng_chance(&run->chaos, run->plan.aim_ppm)) {
             return false;
         }
-        run->aim = hf_world_prng_coin(&run->chaos) ? HF_AIM_REPLY : HF_AIM_CHECKPOINT;
-        run->aim_hit = false;
-        run->aim_until_event = events + PATIENCE;
-        run->aim_checkpoints = checkpoints_made(run);
+        take_aim(run);
     }
-    bool hit = run->aim_hit || events >= run->aim_until_event ||
-               (run->aim == HF_AIM_CHECKPOINT && checkpoints_made(run) != run->aim_checkpoints);
+    bool saved = progress(run, &lag) != run->aim_checkpoints;
+    uint64_t events = hf_run__events(run);
+    if (run->aim == HF_AIM_FLUSH && lag >= run->aim_bytes && !run->aim_hit) {
+        /* Appended: the write starts at the end of the turn, and ends a few events later. */
+        run->aim_hit = true;
+        run->aim_until_event = events + 1 + hf_world_prng_below(&run->chaos, FLUSH_EVENTS);
+    }
+    bool hit = (run->aim_hit && run->aim != HF_AIM_FLUSH) || events >= run->aim_until_event ||
+               (run->aim == HF_AIM_CHECKPOINT && saved);
     run->aim = hit ? HF_AIM_NONE : run->aim;
     return !hit;
 }

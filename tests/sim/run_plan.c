@@ -112,7 +112,7 @@ static void draw_chaos(hf_run_state *run)
     hf_run_plan *plan = &run->plan;
     hf_world_prng prng = stream(run, 2);
     bool crashes = chosen(run, HF_RUN_FAULT_BIT(CRASH), hf_world_prng_chance(&prng, 850000));
-    uint64_t often = hf_world_prng_between(&prng, 1, hf_world_prng_coin(&prng) ? 8 : 40);
+    uint64_t often = hf_world_prng_between(&prng, 2, hf_world_prng_coin(&prng) ? 12 : 60);
     plan->aim_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 900000);
     plan->power_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 1000000);
     plan->stop_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 200000);

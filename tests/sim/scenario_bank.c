@@ -410,8 +410,10 @@ static void start_read(hf_workload *w, hf_actor *a)
         if (bounded) {
             (void)snprintf(head, sizeof head, "HF.READ BOUNDED %" PRIu64,
                            hf_world_prng_below(prng, 2000));
-        } else {
-            (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64, b->token);
+        } else { /* as young as can be, half of the time: with much prepared around it */
+            uint64_t wall = hf_world_wall(hf_run_world(w->run));
+            (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64,
+                           hf_world_prng_coin(prng) ? wall : b->token);
         }
         put_accounts(c, w, head, 3);
     } else if (o->form == WHOLE_MGET) {
