@@ -182,7 +182,7 @@ static hf_err listing_tell(const listing *all, hf_io_name *name, void *context)
         order[i] = at;
         at += strlen(at) + 1;
     }
-    qsort(order, all->count, sizeof *order, name_order);
+    qsort(order, all->count, sizeof *order, name_order); /* tidy: qsort at start only */
     for (uint32_t i = 0; i < all->count; i++) {
         name(context, order[i]);
     }

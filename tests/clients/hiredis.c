@@ -1,6 +1,6 @@
-/* A client as people write it in C with hiredis: `client_hiredis PORT`; exit code 0, or says what was not as
- * it should be. Between "stop" on its standard output and a line on its standard input the node is started
- * again. */
+/* A client as people write it in C with hiredis: `client_hiredis PORT`; exit code 0, or says what
+ * was not as it should be. Between "stop" on its standard output and a line on its standard input
+ * the node is started again. */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +44,8 @@ static void is_number(const char *what, redisReply *reply, long long number)
 static void commands(void)
 {
     is_text("PING", redisCommand(context, "PING"), REDIS_REPLY_STATUS, "PONG");
-    is_text("SET", redisCommand(context, "SET %s %b", "bytes", "a\0b", (size_t)3), REDIS_REPLY_STATUS,
-            "OK");
+    is_text("SET", redisCommand(context, "SET %s %b", "bytes", "a\0b", (size_t)3),
+            REDIS_REPLY_STATUS, "OK");
     redisReply *reply = check("GET", redisCommand(context, "GET bytes"), REDIS_REPLY_STRING);
     if (reply->len != 3 || memcmp(reply->str, "a\0b", 3) != 0) {
         fail("GET", reply);
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     if (argc != 2) {
         return 2;
     }
-    int port = atoi(argv[1]);
+    int port = (int)strtol(argv[1], NULL, 10);
     context = redisConnect("127.0.0.1", port);
     if (context == NULL || context->err != 0) {
         fail("connect", NULL);

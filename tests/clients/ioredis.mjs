@@ -43,7 +43,8 @@ const many = await Promise.all(Array.from({ length: 2000 }, (_, i) => redis.set(
 assert.ok(many.every((one) => one === "OK"));
 
 // Transactions.
-assert.deepEqual(await redis.multi().set("a", 1).incr("z").get("h").exec().then((r) => r.map(([e, v]) => e ? "error" : v)), ["OK", 3, "error"]);
+assert.deepEqual(await redis.multi().set("a", 1).incr("z").get("h").exec()
+  .then((r) => r.map(([e, v]) => e ? "error" : v)), ["OK", 3, "error"]);
 const second = redis.duplicate();
 await redis.watch("a");
 await second.set("a", "changed");

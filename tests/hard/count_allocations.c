@@ -1,6 +1,6 @@
-/* Counts what a process asks the system for memory: preloaded (LD_PRELOAD) into a holdfastd under test.
- * The file named by HF_ALLOCATIONS holds the counts, u64 each, in the order of `kind`; it must be there and
- * be large enough. Everything is passed on to whom it was meant for. */
+/* Counts what a process asks the system for memory: preloaded (LD_PRELOAD) into a holdfastd under
+ * test. The file named by HF_ALLOCATIONS holds the counts, u64 each, in the order of `kind`; it
+ * must be there and be large enough. Everything is passed on to whom it was meant for. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -49,7 +49,9 @@ static void trace(const hf_client *client, const char *mark, const uint8_t *data
             client->number, mark);
     for (size_t i = 0; i < size && i < SHOWN; i++) {
         if (data[i] != '\n') {
-            fputc(data[i] == '\r' ? ' ' : data[i] < 0x20 || data[i] > 0x7e ? '?' : data[i],
+            fputc(data[i] == '\r'                    ? ' '
+                  : data[i] < 0x20 || data[i] > 0x7e ? '?'
+                                                     : data[i],
                   client->trace);
         }
     }

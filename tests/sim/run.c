@@ -456,7 +456,8 @@ static void sample_clock(hf_run_state *run)
     run->wall_max = hf_run_wall_max(run);
     uint64_t made = steps_made(run);
     if (run->step_count == 0 || run->steps[run->step_count - 1].count != made) {
-        run->steps = hf_check_grow(run->steps, run->step_count, &run->step_room, sizeof *run->steps);
+        run->steps =
+            hf_check_grow(run->steps, run->step_count, &run->step_room, sizeof *run->steps);
         run->steps[run->step_count++] =
             (hf_run_step){ .time = hf_world_now(run->world), .count = made };
     }

@@ -1,7 +1,7 @@
 /* hf_run: one simulated life of a node: boot, clients, faults, crashes, recovery, judgement.
  *
- *   boot -> setup -> SAFETY (faults, crashes) -> LIVENESS (faults off: everything pending ends within
- *   a bound) -> final reads -> power loss, boot, final reads again -> the judges
+ *   boot -> setup -> SAFETY (faults, crashes) -> LIVENESS (faults off: everything pending ends
+ * within a bound) -> final reads -> power loss, boot, final reads again -> the judges
  *
  * Everything is drawn from the seed, each kind of decision from a stream of its own, so that a kind
  * of fault can be switched off (`without`) while the rest stays as it was: that is how a failure is

@@ -21,7 +21,7 @@ typedef struct hf_run_plan {
     hf_world_faults faults; /* of the safety phase */
     uint32_t kinds;         /* HF_RUN_FAULT_BIT: on */
     uint64_t disk_bytes;
-    uint64_t crash_events;  /* mean distance; 0: none */
+    uint64_t crash_events;                   /* mean distance; 0: none */
     uint32_t power_ppm, stop_ppm, again_ppm; /* ... a second crash while it recovers */
     uint32_t aim_ppm; /* of the crashes: just after a reply or a checkpoint, or during a flush */
     uint64_t down_ns;
@@ -50,7 +50,7 @@ struct hf_run_state {
     /* The node. */
     hf_shard *shards[HF_RUN_CORES_MAX];
     uint8_t *regions[HF_RUN_CORES_MAX];
-    bool up;         /* booted */
+    bool up;          /* booted */
     uint64_t boot_at; /* when down: UINT64_MAX: never again */
     uint64_t boots;
     uint64_t errors_at_boot; /* injected by then: a fatal end after more of them has its cause */
@@ -71,7 +71,7 @@ struct hf_run_state {
     hf_workload workloads[HF_WORKLOADS_MAX];
     uint32_t weights[HF_WORKLOADS_MAX];
     uint32_t workload_count, weight_sum;
-    uint32_t finish_at;  /* workload that reads last, or sets up */
+    uint32_t finish_at; /* workload that reads last, or sets up */
     uint32_t finish_round;
     uint32_t next_process;
     uint64_t wall_max;
@@ -87,9 +87,9 @@ void hf_run__boot(hf_run_state *run);
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns);
 bool hf_run__ready(const hf_run_state *run); /* every shard is */
 bool hf_run__at_rest(const hf_run_state *run, const char **why_not);
-void hf_run__chaos(hf_run_state *run); /* crashes, stops, full disks: between two events */
+void hf_run__chaos(hf_run_state *run);          /* crashes, stops, full disks: between two events */
 bool hf_run__flushing(const hf_run_state *run); /* some log has what is not durable yet */
-void hf_run__fatal(hf_run_state *run); /* the node stopped itself: had it cause? */
+void hf_run__fatal(hf_run_state *run);          /* the node stopped itself: had it cause? */
 void hf_run__check_shards(hf_run_state *run);
 void hf_run__node_close(hf_run_state *run);
 void hf_run__stats(hf_run_state *run);

@@ -163,8 +163,11 @@ static void clean_stop(hf_run_state *run)
     }
 }
 
-static void end_stop(hf_run_state *run)
+void hf_run__end_stop(hf_run_state *run)
 {
+    if (!run->up || !run->stopping) {
+        return;
+    }
     for (uint16_t i = 0; i < run->cores; i++) {
         if (!hf_shard_stopped(run->shards[i])) {
             return;
@@ -253,9 +256,6 @@ static bool aims(hf_run_state *run)
 void hf_run__chaos(hf_run_state *run)
 {
     chaos_disk(run);
-    if (run->stopping) {
-        end_stop(run);
-    }
     if (!run->up) {
         run->aim = HF_AIM_NONE;
         return; /* a crash that is due waits until there is something to crash */

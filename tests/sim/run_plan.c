@@ -150,7 +150,8 @@ static void draw_clients(hf_run_state *run)
     plan->habits.desert_ns = 2 * MS;
     plan->habits.patience_ns = 20 * S;
     bool leave = chosen(run, HF_RUN_FAULT_BIT(CLIENT), hf_world_prng_chance(&prng, 500000));
-    uint32_t ppm = (uint32_t)hf_world_prng_between(&prng, 1000, hf_world_prng_coin(&prng) ? 20000 : 150000);
+    uint32_t ppm =
+        (uint32_t)hf_world_prng_between(&prng, 1000, hf_world_prng_coin(&prng) ? 20000 : 150000);
     if (leave && wants(run, HF_RUN_FAULT_BIT(CLIENT))) {
         plan->habits.desert_ppm = ppm;
         plan->kinds |= HF_RUN_FAULT_BIT(CLIENT);
@@ -184,15 +185,16 @@ static void draw_node(hf_run_state *run)
     c->initial_splits = "1,2,3,4,5,6,7";
     uint64_t more = hf_world_prng_between(&prng, 16, 48);
     uint64_t least = hf_shard_least_bytes(c);
-    plan->shard_bytes = (least + ((run->scenario->small ? 4 : more) << 20) + 0xffff) & ~UINT64_C(0xffff);
+    plan->shard_bytes =
+        (least + ((run->scenario->small ? 4 : more) << 20) + 0xffff) & ~UINT64_C(0xffff);
 }
 
 void hf_run__plan(hf_run_state *run)
 {
     hf_world_prng prng = stream(run, 0);
     uint32_t at = (uint32_t)hf_world_prng_below(&prng, hf_scenario_count);
-    run->scenario = run->config->scenario != NULL ? hf_scenario_find(run->config->scenario)
-                                                  : &hf_scenarios[at];
+    run->scenario =
+        run->config->scenario != NULL ? hf_scenario_find(run->config->scenario) : &hf_scenarios[at];
     run->chaos = stream(run, 6);
     draw_faults(run);
     draw_chaos(run);

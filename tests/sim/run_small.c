@@ -96,7 +96,9 @@ static void fewer_clients(search *s)
 uint32_t hf_run_small(hf_run_config *config, hf_run_result *result, uint32_t seconds)
 {
     static char scenario[sizeof result->scenario];
-    search s = { .config = *config, .result = *result, .end_ms = now_ms() + seconds * UINT64_C(1000) };
+    search s = { .config = *config,
+                 .result = *result,
+                 .end_ms = now_ms() + seconds * UINT64_C(1000) };
     memcpy(scenario, result->scenario, sizeof scenario);
     name_all(&s);
     if (s.config.scenario == s.result.scenario) {

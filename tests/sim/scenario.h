@@ -84,7 +84,7 @@ uint64_t hf_run_wall_slack(const hf_run_state *run);
 /* Whether the wall clock made no step since then. */
 bool hf_run_wall_steady(const hf_run_state *run, uint64_t since);
 bool hf_run_over(const hf_run_state *run); /* nothing more will be heard: tell what may have been */
-uint32_t hf_run_process(hf_run_state *run);        /* a new process name */
+uint32_t hf_run_process(hf_run_state *run); /* a new process name */
 void hf_run_fail(hf_run_state *run, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -94,8 +94,8 @@ static void draw(hf_workload *w, hf_actor *a, op *o)
     o->save_at = o->undo_at = UINT32_MAX;
     if ((o->form == BEGIN || o->form == BEGIN_ID) && o->count > 2 && hf_world_prng_coin(prng)) {
         o->save_at = (uint32_t)hf_world_prng_below(prng, o->count - 1);
-        o->undo_at = o->save_at + 1 +
-                     (uint32_t)hf_world_prng_below(prng, o->count - o->save_at - 1);
+        o->undo_at =
+            o->save_at + 1 + (uint32_t)hf_world_prng_below(prng, o->count - o->save_at - 1);
         for (uint32_t i = o->save_at; i < o->undo_at; i++) {
             o->micros[i].undone = true;
         }
@@ -286,8 +286,8 @@ static void log_array(hf_workload *w, const op *o, const hf_reply *reply)
 {
     if (reply->kind != '*' || reply->count != o->count) {
         hf_run_fail(w->run, HF_RUN_WRONG,
-                    "append: form %d: '%c' with %u elements in answer to %u commands",
-                    (int)o->form, reply->kind, reply->count, o->count);
+                    "append: form %d: '%c' with %u elements in answer to %u commands", (int)o->form,
+                    reply->kind, reply->count, o->count);
         log_blind(w, o);
         return;
     }
@@ -387,7 +387,8 @@ static void roll_back(hf_actor *a)
     hf_client_send(&a->client);
 }
 
-/* The answers of one dialogue step, or of the whole pipeline. False: an error came before COMMIT. */
+/* The answers of one dialogue step, or of the whole pipeline. False: an error came before COMMIT.
+ */
 static bool log_steps(hf_workload *w, op *o, const hf_reply *replies, uint32_t count)
 {
     uint32_t r = 0;

@@ -95,7 +95,8 @@ typedef struct names {
 /* "5/bL17": beside the accounts, and in one stretch for a scan of its partition. */
 static void ledger_key(const hf_workload *w, uint32_t transfer, char text[HF_KEY_TEXT])
 {
-    (void)snprintf(text, HF_KEY_TEXT, "%u/%cL%u", transfer * 5 % HF_PARTITIONS, w->letter, transfer);
+    (void)snprintf(text, HF_KEY_TEXT, "%u/%cL%u", transfer * 5 % HF_PARTITIONS, w->letter,
+                   transfer);
 }
 
 static names names_of(const hf_workload *w, const op *o)
@@ -395,9 +396,10 @@ static void start_read(hf_workload *w, hf_actor *a)
     hf_world_prng *prng = hf_actor_prng(a);
     bool old = hf_world_prng_chance(prng, b->old_reads_ppm);
     uint64_t draw = hf_world_prng_below(prng, 8);
-    o->form = old ? (draw < 2 ? TOKEN : WHOLE_OLD) : draw == 0 && b->transfers < 1500 ? BOOK
-              : draw < 4 ? WHOLE_EXEC
-                         : WHOLE_MGET;
+    o->form = old                                ? (draw < 2 ? TOKEN : WHOLE_OLD)
+              : draw == 0 && b->transfers < 1500 ? BOOK
+              : draw < 4                         ? WHOLE_EXEC
+                                                 : WHOLE_MGET;
     if (o->form == TOKEN) {
         hf_client_put(c, "HF.TOKEN");
         hf_client_send(c);
@@ -475,10 +477,10 @@ static bool gather_keys(bank *b, uint32_t first, const hf_reply *reply)
 static bool gather_pair(bank *b, const hf_reply *key, const hf_reply *value)
 {
     enum { HEAD = 4 }; /* "5/bL" */
-    const hf_reply digits = {
-        .kind = '$',
-        .bytes = hf_bytes_of(key->bytes.data + HEAD, key->bytes.size < HEAD ? 0 : key->bytes.size - HEAD)
-    };
+    const hf_reply digits = { .kind = '$',
+                              .bytes = hf_bytes_of(
+                                  key->bytes.data + HEAD,
+                                  key->bytes.size < HEAD ? 0 : key->bytes.size - HEAD) };
     int64_t transfer;
     return key->kind == '$' && hf_reply_integer(&digits, &transfer) &&
            note_applied(b, transfer, value);
@@ -503,7 +505,8 @@ static bool log_book(hf_workload *w, uint32_t txn, const hf_reply *exec, bool sc
 {
     bank *b = w->state;
     b->ledger_count = 0;
-    bool good = exec->kind == '*' && exec->count > 0 && log_balances(w, txn, &exec->items[0], false);
+    bool good =
+        exec->kind == '*' && exec->count > 0 && log_balances(w, txn, &exec->items[0], false);
     for (uint32_t i = 1; good && i < exec->count; i++) {
         good = scans ? gather_scan(b, &exec->items[i])
                      : gather_keys(b, 1 + (i - 1) * LEDGER_CHUNK, &exec->items[i]);

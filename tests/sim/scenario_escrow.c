@@ -116,8 +116,8 @@ static void put_read(hf_client *c, const hf_workload *w, uint32_t number)
 
 static void send_form(hf_client *c, const hf_workload *w, const op *o)
 {
-    bool in_exec = o->form == ADD_EXEC || o->form == ADD_HOPELESS || o->form == READ_EXEC ||
-                   o->form == FINISH;
+    bool in_exec =
+        o->form == ADD_EXEC || o->form == ADD_HOPELESS || o->form == READ_EXEC || o->form == FINISH;
     if (in_exec) {
         hf_client_put(c, "MULTI");
     }
@@ -157,8 +157,8 @@ static void start(hf_workload *w, hf_actor *a)
         int64_t size = (int64_t)hf_world_prng_between(prng, 1, (uint64_t)q->delta_max);
         o->delta[i] = hf_world_prng_coin(prng) ? size : -size;
         if (o->form == ADD_HOPELESS && i + 1 == o->count) {
-            o->delta[i] = hf_world_prng_coin(prng) ? 2 * (q->high - q->low + 1)
-                                                   : -2 * (q->high - q->low + 1);
+            o->delta[i] =
+                hf_world_prng_coin(prng) ? 2 * (q->high - q->low + 1) : -2 * (q->high - q->low + 1);
         }
         if (o->form != ADD_IF_NOT) {
             (void)hf_history_add(&w->history, o->txn, o->quantity[i], o->delta[i]);
@@ -295,7 +295,8 @@ static void step(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t 
     } else {
         hf_heard heard = last == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(last);
         if (heard == HF_HEARD_OK && o->form == ADD_HOPELESS) {
-            hf_run_fail(w->run, HF_RUN_WRONG, "escrow: an addition beyond both bounds went through");
+            hf_run_fail(w->run, HF_RUN_WRONG,
+                        "escrow: an addition beyond both bounds went through");
         }
         over(a, heard);
     }

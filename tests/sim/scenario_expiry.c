@@ -1,10 +1,10 @@
 /* expiry: keys with a time to live, while the clock steps.
  *
- * A value that was set with a time to live is deleted by nobody but the clock. To the register judge
- * that is one more operation: "if the key still holds this value, it is gone", which happens once,
- * not before the clock can have reached the deadline and not after every core's must have. So a key
- * that goes too early, stays too long, or comes back is found. The deadline is not told; it is bounded
- * by the wall clock around the SET, and not judged when the clock stepped meanwhile.
+ * A value that was set with a time to live is deleted by nobody but the clock. To the register
+ * judge that is one more operation: "if the key still holds this value, it is gone", which happens
+ * once, not before the clock can have reached the deadline and not after every core's must have. So
+ * a key that goes too early, stays too long, or comes back is found. The deadline is not told; it
+ * is bounded by the wall clock around the SET, and not judged when the clock stepped meanwhile.
  */
 #include "tests/sim/checkers/check_register.h"
 #include "tests/sim/run.h"
@@ -77,7 +77,8 @@ static void may_expire(hf_workload *w, deadline *d, uint64_t since)
 }
 
 /* When the SET has returned, no core's clock was later than the latest wall time. Had the clock
- * stepped back before the SET was stamped (an unknown one may still be), its deadline may be any. */
+ * stepped back before the SET was stamped (an unknown one may still be), its deadline may be any.
+ */
 static void settle_deadline(hf_workload *w, const op *o, hf_heard heard)
 {
     expiries *e = w->state;
@@ -291,7 +292,10 @@ static void step_watched(hf_workload *w, hf_actor *a, const hf_reply *replies)
     if (o->stage == 0) {
         bool good = replies != NULL && replies[0].kind != '-' && replies[1].kind != '-';
         log_read(w, o->txn, o->key, good ? &replies[1] : NULL);
-        hf_actor_end(a, o->txn, replies == NULL ? HF_HEARD_UNKNOWN : good ? HF_HEARD_OK : HF_HEARD_FAIL);
+        hf_actor_end(a, o->txn,
+                     replies == NULL ? HF_HEARD_UNKNOWN
+                     : good          ? HF_HEARD_OK
+                                     : HF_HEARD_FAIL);
         o->old = HF_NIL;
         if (!good || (replies[1].kind != '_' && !hf_reply_integer(&replies[1], &o->old))) {
             forget_watch(a, replies != NULL);
@@ -310,8 +314,8 @@ static void step_watched(hf_workload *w, hf_actor *a, const hf_reply *replies)
     hf_heard heard = exec == NULL        ? HF_HEARD_UNKNOWN
                      : exec->kind == '_' ? HF_HEARD_FAIL
                                          : hf_heard_of(exec);
-    uint32_t number = hf_history_op(&w->history, o->txn, HF_MICRO_CAS,
-                                    (int64_t[]){ o->key, o->old, o->value });
+    uint32_t number =
+        hf_history_op(&w->history, o->txn, HF_MICRO_CAS, (int64_t[]){ o->key, o->old, o->value });
     if (heard == HF_HEARD_OK) {
         hf_history_answer(&w->history, o->txn, number, 1);
     }

@@ -133,7 +133,8 @@ static void put_txn(hf_client *c, hf_workload *w, const op *o)
     registers *r = w->state;
     bool absent = o->old == HF_NIL;
     bool otherwise = o->kind == TXN_ELSE;
-    uint32_t words = 1 + (o->id[0] != '\0' ? 2u : 0) + (absent ? 3u : 4u) + 6 + (otherwise ? 5u : 0);
+    uint32_t words =
+        1 + (o->id[0] != '\0' ? 2u : 0) + (absent ? 3u : 4u) + 6 + (otherwise ? 5u : 0);
     hf_client_put_begin(c, words);
     hf_client_put_text(c, "HF.TXN");
     if (o->id[0] != '\0') {
@@ -193,11 +194,11 @@ static void log_write(hf_workload *w, uint32_t txn, uint32_t key, int64_t value)
 }
 
 /* done: 1 or 0; -1: not told */
-static void log_cas(hf_workload *w, uint32_t txn, uint32_t key, int64_t old, int64_t value, int done)
+static void log_cas(hf_workload *w, uint32_t txn, uint32_t key, int64_t old, int64_t value,
+                    int done)
 {
     registers *r = w->state;
-    uint32_t number =
-        hf_history_op(&w->history, txn, HF_MICRO_CAS, (int64_t[]){ key, old, value });
+    uint32_t number = hf_history_op(&w->history, txn, HF_MICRO_CAS, (int64_t[]){ key, old, value });
     if (done >= 0) {
         hf_history_answer(&w->history, txn, number, done);
     }
@@ -326,8 +327,11 @@ static void send_one(hf_client *c, hf_workload *w, const op *o)
     case MGET:
     case MSET:
     case MSETNX:
-        send_words(c, w, o->kind == MGET ? "MGET" : o->kind == MSET ? "MSET" : "MSETNX", o,
-                   o->kind != MGET);
+        send_words(c, w,
+                   o->kind == MGET   ? "MGET"
+                   : o->kind == MSET ? "MSET"
+                                     : "MSETNX",
+                   o, o->kind != MGET);
         break;
     case EXEC:
     case BURST:
@@ -367,8 +371,8 @@ static void start(hf_workload *w, hf_actor *a)
     }
     if (o->kind == BURST) {
         for (uint32_t i = 0; i < o->count; i++) {
-            o->txn[i] = hf_history_begin(&w->history, hf_run_process(w->run),
-                                         (int64_t)hf_run_now(w->run));
+            o->txn[i] =
+                hf_history_begin(&w->history, hf_run_process(w->run), (int64_t)hf_run_now(w->run));
         }
     } else {
         o->txn[0] = hf_actor_begin(a);
@@ -611,9 +615,9 @@ static void step_watched(hf_workload *w, hf_actor *a, const hf_reply *replies)
         return;
     }
     const hf_reply *exec = replies == NULL ? NULL : &replies[2];
-    hf_heard heard = exec == NULL          ? HF_HEARD_UNKNOWN
-                     : exec->kind == '_'   ? HF_HEARD_FAIL
-                                           : hf_heard_of(exec);
+    hf_heard heard = exec == NULL        ? HF_HEARD_UNKNOWN
+                     : exec->kind == '_' ? HF_HEARD_FAIL
+                                         : hf_heard_of(exec);
     log_cas(w, t, o->key[0], o->old, o->value[0], heard == HF_HEARD_OK ? 1 : -1);
     hf_actor_end(a, t, heard);
     hf_actor_done(a);
@@ -711,8 +715,8 @@ static void registers_open(hf_workload *w)
     if (strcmp(w->flavour, "large") == 0) {
         r->pad_max = (uint32_t)hf_world_prng_between(&w->prng, 50000, PAD_MAX);
     }
-    r->kinds_off = (uint32_t)hf_world_prng_next(&w->prng) &
-                   (uint32_t)hf_world_prng_next(&w->prng) & ~(1u << GET | 1u << SET);
+    r->kinds_off = (uint32_t)hf_world_prng_next(&w->prng) & (uint32_t)hf_world_prng_next(&w->prng) &
+                   ~(1u << GET | 1u << SET);
     r->pad = hf_check_alloc(PAD_MAX + 64, 1);
     memset(r->pad, 'x', PAD_MAX + 64);
     for (uint32_t i = 0; i < KEYS_MAX; i++) {

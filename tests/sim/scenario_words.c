@@ -120,8 +120,7 @@ void hf_judge_with(hf_workload *workload, const char *judge, hf_verdict *verdict
         shown = *verdict;
         shown.finding_count = all < SHOWN ? all : SHOWN; /* the rest is in the saved history */
         hf_verdict_print(&shown, &text);
-        hf_check_text_add(&text, "%llu findings in all\n",
-                          (unsigned long long)all);
+        hf_check_text_add(&text, "%llu findings in all\n", (unsigned long long)all);
         hf_run_fail(workload->run, HF_RUN_WRONG, "%s: the %s judge: %s", workload->kind->name,
                     judge, hf_check_text_of(&text));
         break;

@@ -34,7 +34,8 @@ static void usage(FILE *to)
 {
     fputs("usage: holdfast sim [--seed N] [--seeds COUNT] [--events N | --minutes M]\n"
           "                    [--scenario NAME] [--cores C] [--clients N] [--no-faults]\n"
-          "                    [--with KIND,...] [--without KIND,...] [--seconds S] [--replay-check] [--json] [--trace FILE]\n"
+          "                    [--with KIND,...] [--without KIND,...] [--seconds S] "
+          "[--replay-check] [--json] [--trace FILE]\n"
           "                    [--history DIR] [--no-small] [--small-seconds S] [--no-fork]\n"
           "\n"
           "Runs the engine in a simulated world, drawn from the seed: cores, disk, clock, clients\n"
@@ -297,15 +298,18 @@ static void tell_totals(const options *o, const totals *t)
                ",\"events\":%" PRIu64 ",\"seconds\":%.3f,\"events_per_second\":%.0f}\n",
                t->runs, t->failed, t->refused, t->events, t->seconds, speed);
     } else {
-        printf("%" PRIu64 " runs, %" PRIu64 " failed, %" PRIu64 " events in %.1f s: %.0f events/s\n",
+        printf("%" PRIu64 " runs, %" PRIu64 " failed, %" PRIu64
+               " events in %.1f s: %.0f events/s\n",
                t->runs, t->failed, t->events, t->seconds, speed);
     }
 }
 
 int hf_tool_sim(int argc, char **argv)
 {
-    options o = { .run = { .seed = 1, .events = EVENTS }, .seeds = 1,
-                  .small_seconds = SMALL_SECONDS, .run_seconds = RUN_SECONDS };
+    options o = { .run = { .seed = 1, .events = EVENTS },
+                  .seeds = 1,
+                  .small_seconds = SMALL_SECONDS,
+                  .run_seconds = RUN_SECONDS };
     totals t = { 0 };
     int stop = parse(argc, argv, &o);
     if (stop != 0) {

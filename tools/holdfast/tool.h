@@ -16,7 +16,7 @@
 /* clang-format off */
 #define HF_TOOL_EXITS(X)                                                             \
     X(OK,           0, "done, and nothing is wrong")                                 \
-    X(FAILED,       1, "a check failed: what was looked at is not as it must be")                    \
+    X(FAILED,       1, "a check failed: what was looked at is not as it must be")                  \
     X(USAGE,        2, "the command line is wrong")                                  \
     X(UNREACHABLE,  3, "the node cannot be reached, or ended the connection")        \
     X(SERVER,       4, "the node answered with an error")                            \

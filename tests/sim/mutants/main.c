@@ -1,5 +1,5 @@
-/* The simulator over an engine with mutants planted: the first argument names the one that is active;
- * "none": none. The others are those of `holdfast sim`. */
+/* The simulator over an engine with mutants planted: the first argument names the one that is
+ * active; "none": none. The others are those of `holdfast sim`. */
 #include "tools/holdfast/sim.h"
 
 #include <stdio.h>
