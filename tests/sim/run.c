@@ -503,6 +503,7 @@ static void loop(hf_run_state *run)
         if (run->phase == HF_PHASE_SAFETY) {
             hf_run__chaos(run);
         }
+        hf_run__end_stop(run);
         if (hf_run__events(run) - run->checked_at_event > CHECK_EVENTS) {
             hf_run__check_shards(run);
         }
