@@ -116,7 +116,9 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
  * that is not enough, those that snapshots before this restart could have read. */
 bool hf_boot__room(hf_shard *shard, uint64_t bytes)
 {
-    hf_shard__collect(shard);
+    if (!hf_table_admits(shard->table, bytes)) {
+        hf_shard__collect(shard);
+    }
     if (hf_table_admits(shard->table, bytes)) {
         return true;
     }

@@ -498,7 +498,8 @@ hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record)
     if (ts <= shard->ts_saved) {
         return HF_OK;
     }
-    shard->floor_ts = ts > shard->floor_ts ? ts : shard->floor_ts; /* older snapshots stayed behind */
+    shard->floor_ts =
+        ts > shard->floor_ts ? ts : shard->floor_ts; /* older snapshots stayed behind */
     if (!hf_boot__room(shard, (uint64_t)record->data.size * 2 + 256)) {
         return HF_E_NOMEM;
     }

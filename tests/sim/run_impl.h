@@ -87,7 +87,7 @@ void hf_run__boot(hf_run_state *run);
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns);
 bool hf_run__ready(const hf_run_state *run); /* every shard is */
 bool hf_run__at_rest(const hf_run_state *run, const char **why_not);
-void hf_run__chaos(hf_run_state *run);          /* crashes, stops, full disks: between two events */
+void hf_run__chaos(hf_run_state *run);    /* crashes, stops, full disks: between two events */
 void hf_run__end_stop(hf_run_state *run); /* what was asked to stop, and has, is switched off */
 bool hf_run__flushing(const hf_run_state *run); /* some log has what is not durable yet */
 void hf_run__fatal(hf_run_state *run);          /* the node stopped itself: had it cause? */

@@ -6,6 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define RUN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RUN_ASAN 1
+#endif
+#endif
+#ifndef RUN_ASAN
+#define RUN_ASAN 0
+#endif
+#if RUN_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #define MS UINT64_C(1000000)
 
 enum { EXIT_DAMAGED = 65, EXIT_IO = 74, REGION_ALIGN = 1 << 16 };
@@ -27,6 +41,17 @@ static uint64_t damage_done(const hf_run_state *run)
     return s.rot + s.lost_write + s.misdirected_write;
 }
 
+/* A process that died took its heap with it; the sanitizer must hear of it. */
+static void unpoison(void *region, size_t size)
+{
+#if RUN_ASAN
+    __asan_unpoison_memory_region(region, size);
+#else
+    (void)region;
+    (void)size;
+#endif
+}
+
 void hf_run__boot(hf_run_state *run)
 {
     HF_PRE(!run->up);
@@ -37,6 +62,7 @@ void hf_run__boot(hf_run_state *run)
             run->regions[i] = aligned_alloc(REGION_ALIGN, run->plan.shard_bytes);
             HF_ASSERT(run->regions[i] != NULL);
         }
+        unpoison(run->regions[i], run->plan.shard_bytes);
         if (run->config->junk != 0) {
             memset(run->regions[i], run->config->junk, run->plan.shard_bytes);
         }
@@ -282,6 +308,9 @@ void hf_run__node_close(hf_run_state *run)
     }
     run->up = false;
     for (uint16_t i = 0; i < HF_RUN_CORES_MAX; i++) {
+        if (run->regions[i] != NULL) {
+            unpoison(run->regions[i], run->plan.shard_bytes);
+        }
         free(run->regions[i]);
     }
 }
