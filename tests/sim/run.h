@@ -47,6 +47,7 @@ enum {
 #define HF_RUN_FAULT_BIT(name) (1u << HF_RUN_FAULT_##name)
 #define HF_RUN_ALL_FAULTS ((1u << HF_RUN_FAULT_KINDS) - 1)
 
+const char *hf_run_commit(void); /* of this build */
 const char *hf_run_fault_name(uint32_t fault);
 const char *hf_run_fault_text(uint32_t fault);
 

@@ -10,10 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef HF_COMMIT
-#define HF_COMMIT "unknown"
-#endif
-
 enum { EVENTS = 400000, RUN_SECONDS = 120, SMALL_SECONDS = 60 };
 
 typedef struct options {
@@ -241,7 +237,7 @@ static void tell_failure(const options *o, hf_run_config config, hf_run_result *
     hf_run_words(&config, result, words, sizeof words);
     if (!o->json) {
         printf("FAILED seed %" PRIu64 ", commit %s, scenario %s, exit code %d\n%s\n", config.seed,
-               HF_COMMIT, result->scenario, result->code, result->text);
+               hf_run_commit(), result->scenario, result->code, result->text);
         printf("again: holdfast sim %s\n", words);
         fflush(stdout);
     }
@@ -253,7 +249,7 @@ static void tell_failure(const options *o, hf_run_config config, hf_run_result *
     if (o->json) {
         printf("{\"failed\":%" PRIu64 ",\"commit\":\"%s\",\"smallest\":\"holdfast sim %s\","
                "\"tries\":%u,\"run\":",
-               config.seed, HF_COMMIT, words, tries);
+               config.seed, hf_run_commit(), words, tries);
         hf_run_describe_json(result, stdout);
         printf("}\n");
     } else if (tries != 0) {
