@@ -57,7 +57,7 @@ struct hf_run_state {
     bool stopping;
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
-    enum { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
+    enum hf_aim { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
     bool aim_hit;
     uint64_t aim_until_event; /* then it crashes anyway */
     uint64_t aim_checkpoints; /* finished when it was aimed */

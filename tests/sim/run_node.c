@@ -248,7 +248,7 @@ static void take_aim(hf_run_state *run)
 {
     enum { PATIENCE = 4000, LARGE = 2000 };
     uint64_t lag;
-    run->aim = 1 + hf_world_prng_below(&run->chaos, HF_AIMS - 1);
+    run->aim = (enum hf_aim)(1 + hf_world_prng_below(&run->chaos, HF_AIMS - 1));
     run->aim_hit = false;
     run->aim_until_event = hf_run__events(run) + PATIENCE;
     run->aim_checkpoints = progress(run, &lag);
