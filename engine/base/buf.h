@@ -8,6 +8,7 @@
  */
 #ifndef HF_BASE_BUF_H
 #define HF_BASE_BUF_H
+#include "engine/base/assert.h"
 #include "engine/base/bytes.h"
 #include "engine/base/heap.h"
 
@@ -49,6 +50,7 @@ static inline void hf_buf_raw(hf_buf *buf, const void *data, uint32_t size)
         at = hf_buf_extend(buf, size);
     }
     if (at != NULL) {
+        HF_ASSERT(data != NULL);
         memcpy(at, data, size);
     }
 }

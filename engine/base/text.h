@@ -7,6 +7,12 @@
 #include "engine/base/bytes.h"
 #include "engine/base/error.h"
 
+/* ASCII only: the letters of commands and settings. */
+static inline uint8_t hf_text_upper(uint8_t c)
+{
+    return c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c;
+}
+
 enum { HF_TEXT_NUMBER = 24 }; /* room for any 64-bit number, its sign and an end mark */
 
 /* Decimal digits. HF_E_INVALID: not a number. HF_E_RANGE: it does not fit. */

@@ -138,6 +138,7 @@ static uint64_t read_bits(hf_bytes bytes, uint64_t offset, uint32_t bits)
 
 static void write_bits(uint8_t *data, uint64_t offset, uint32_t bits, uint64_t value)
 {
+    HF_ASSERT(data != NULL);
     for (uint32_t i = 0; i < bits; i++) {
         uint64_t at = offset + i;
         uint8_t mask = (uint8_t)(1u << (7 - at % 8));

@@ -2,6 +2,8 @@
  * names, so that one probe and one comparison decide. tests/unit/command/every_name_is_found.c
  * fails when it is stale. */
 #include "engine/command/command_impl.h"
+
+#include "engine/base/text.h"
 #define NAMES_TABLES
 #include "engine/command/names.inc"
 
@@ -100,8 +102,7 @@ void hf_command_unknown_sub(hf_buf *reply, const hf_command *command, hf_bytes s
     uint32_t size = (uint32_t)strlen(command->name);
     HF_ASSERT(size < sizeof name);
     for (uint32_t i = 0; i <= size; i++) {
-        char c = command->name[i];
-        name[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+        name[i] = (char)hf_text_upper((uint8_t)command->name[i]);
     }
     hf_resp_errorf(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                    (int)(sub.size < 128 ? sub.size : 128), (const char *)sub.data, name);

@@ -1,4 +1,6 @@
+#include "engine/base/text.h"
 #include "engine/command/command_impl.h"
+
 #include <stdio.h>
 
 /* ---- Reading ---- */
@@ -149,15 +151,11 @@ bool hf_command__fits(const hf_call *call, uint64_t size)
 
 /* ---- Arguments and errors ---- */
 
-static uint8_t upper_of(uint8_t c)
-{
-    return c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c;
-}
-
 bool hf_command__is(hf_bytes argument, const char *upper)
 {
     uint32_t i = 0;
-    while (i < argument.size && upper[i] != 0 && upper_of(argument.data[i]) == (uint8_t)upper[i]) {
+    while (i < argument.size && upper[i] != 0 &&
+           hf_text_upper(argument.data[i]) == (uint8_t)upper[i]) {
         i++;
     }
     return i == argument.size && upper[i] == 0;

@@ -169,6 +169,7 @@ static uint64_t append_must(hf_shard *shard, uint16_t kind, hf_bytes record, hf_
         return UINT64_MAX;
     }
     *entry = (backlog){ .head = { .size = record.size, .kind = kind }, .part = part };
+    HF_ASSERT(record.data != NULL);
     memcpy(entry->bytes, record.data, record.size);
     if (shard->backlog_last != NULL) {
         shard->backlog_last->next = &entry->head;

@@ -584,6 +584,7 @@ static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, ui
     if (hf_server__paused(shard, command, args, argc)) {
         return false;
     }
+    HF_ASSERT(command != NULL); /* not knowing it was an error */
     shard->session->running.command = command;
     conn->command = command->id;
     if (conn->multi && !ends_multi(command)) {

@@ -33,6 +33,7 @@ typedef struct hf_apply {
 
 static bool read_key(const uint8_t *at, hf_bytes *key)
 {
+    HF_ASSERT(at != NULL);
     uint32_t size = 0;
     while (size < HF_APPLY_KEY && at[size] != 0) {
         size++;
@@ -65,9 +66,9 @@ bool hf_transfer_read(const uint8_t record[HF_APPLY_RECORD], hf_transfer *t)
     t->min = (int64_t)hf_read_u64(&r);
     t->flags = hf_read_u32(&r);
     t->has_id = !all_zero(t->id, sizeof t->id);
-    uint32_t rest = hf_reader_left(&r);
-    return keys && t->amount > 0 && (t->flags & ~(uint32_t)HF_TRANSFER_MIN) == 0 &&
-           all_zero(hf_read_lent(&r, rest).data, rest) && !hf_bytes_equal(t->debit, t->credit);
+    bool rest = all_zero(record + HF_APPLY_RECORD - hf_reader_left(&r), hf_reader_left(&r));
+    return keys && t->amount > 0 && (t->flags & ~(uint32_t)HF_TRANSFER_MIN) == 0 && rest &&
+           !hf_bytes_equal(t->debit, t->credit);
 }
 
 hf_transfer_code hf_transfer_code_of(hf_bytes reply)

@@ -105,8 +105,7 @@ static const parameter *find(hf_bytes name)
         char upper[48];
         size_t k = 0;
         for (; parameters[i].name[k] != 0 && k < sizeof upper - 1; k++) {
-            char c = parameters[i].name[k];
-            upper[k] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+            upper[k] = (char)hf_text_upper((uint8_t)parameters[i].name[k]);
         }
         upper[k] = 0;
         if (hf_word_is(name, upper)) {

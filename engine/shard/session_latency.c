@@ -140,11 +140,11 @@ static void finish_history(hf_shard *shard, hf_gather *gather, hf_buf *reply)
 static void finish_graph(hf_shard *shard, hf_gather *gather, hf_buf *reply)
 {
     enum { ROWS = 8 };
-    history h;
+    history h = { .count = 0 };
     if (gather->word < HF_LATENCY_EVENTS) {
         history_of(shard, gather, (hf_latency_event)gather->word, &h);
     }
-    if (gather->word == HF_LATENCY_EVENTS || h.count == 0) {
+    if (h.count == 0) {
         hf_resp_errorf(reply, "ERR No samples available for event '%.*s'",
                        (int)(gather->keep.size < 64 ? gather->keep.size : 64),
                        (const char *)gather->keep.data);

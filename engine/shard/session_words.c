@@ -1,18 +1,16 @@
 /* Words in requests, and the small replies that every command needs. */
 #include "engine/shard/session_server.h"
 
+#include "engine/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-
-static uint8_t upper_of(uint8_t c)
-{
-    return c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c;
-}
 
 bool hf_word_is(hf_bytes argument, const char *upper)
 {
     uint32_t i = 0;
-    while (i < argument.size && upper[i] != 0 && upper_of(argument.data[i]) == (uint8_t)upper[i]) {
+    while (i < argument.size && upper[i] != 0 &&
+           hf_text_upper(argument.data[i]) == (uint8_t)upper[i]) {
         i++;
     }
     return i == argument.size && upper[i] == 0;
@@ -72,7 +70,7 @@ bool hf_word_help(hf_shard *shard, hf_conn *conn, const hf_command *command,
     char name[32];
     uint32_t i = 0;
     for (; command->name[i] != 0 && i < sizeof name - 1; i++) {
-        name[i] = (char)upper_of((uint8_t)command->name[i]);
+        name[i] = (char)hf_text_upper((uint8_t)command->name[i]);
     }
     name[i] = 0;
     (void)snprintf(first, sizeof first,

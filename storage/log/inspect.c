@@ -372,7 +372,7 @@ hf_log_verdict hf_log_place_check(const hf_log_place *place, const hf_log_batch 
         found = batch->epoch;
         expected = place->epoch;
     } else if (place->any) {
-        return HF_LOG_WHOLE;
+        what = NULL; /* the first one met: nothing to hold it against */
     } else if (batch->seq != place->seq) {
         what = "a batch has the wrong sequence number: a write was lost or misdirected";
         found = batch->seq;
@@ -385,7 +385,8 @@ hf_log_verdict hf_log_place_check(const hf_log_place *place, const hf_log_batch 
         what = "a batch does not continue the one before it: a write was lost";
         found = batch->chain;
         expected = place->chain;
-    } else {
+    }
+    if (what == NULL) {
         return HF_LOG_WHOLE;
     }
     why_set(why, err, place->segment, place->offset, what);

@@ -1,6 +1,7 @@
 #include "tests/sim/client.h"
 
 #include "engine/base/assert.h"
+#include "engine/base/text.h"
 #include "net/wire/resp.h"
 
 #include <stdarg.h>
@@ -269,9 +270,12 @@ static uint32_t node_new(hf_client *client, uint32_t count)
     return at;
 }
 
-static int64_t number_of(const uint8_t *at)
+static int64_t number_of(hf_bytes line)
 {
-    return strtoll((const char *)at, NULL, 10); /* ends at the line's CR */
+    int64_t number = 0;
+    hf_err err = hf_text_i64(line, &number);
+    HF_ASSERT(err == HF_OK);
+    return number;
 }
 
 /* Parses the whole reply at `at` into node `node`; answers where it ends. Children are found by
@@ -287,23 +291,23 @@ static const uint8_t *parse(hf_client *client, const uint8_t *at, uint32_t node)
     hf_reply r = { .kind = (char)*at, .bytes = hf_bytes_of(line, (uint32_t)(end - line)) };
     switch (*at) {
     case ':':
-        r.integer = number_of(line);
+        r.integer = number_of(r.bytes);
         break;
     case '$':
     case '=':
-        if (number_of(line) < 0) {
+        if (number_of(r.bytes) < 0) {
             r.kind = '_';
             break;
         }
         r.kind = '$';
-        r.bytes = hf_bytes_of(next, (uint32_t)number_of(line));
+        r.bytes = hf_bytes_of(next, (uint32_t)number_of(r.bytes));
         next += r.bytes.size + 2;
         break;
     case '*':
     case '%':
     case '~':
     case '>': {
-        int64_t count = number_of(line);
+        int64_t count = number_of(r.bytes);
         r.kind = count < 0 ? '_' : '*';
         r.count = count < 0 ? 0 : (uint32_t)count * (*at == '%' ? 2u : 1u);
         uint32_t first = node_new(client, r.count);
