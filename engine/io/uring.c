@@ -97,6 +97,10 @@ static hf_uring_node *carve_node(carver *from, const hf_uring_config *config)
     void *shared = carve(from, count * sizeof(hf_uring_shared), 64);
     hf_uring_core *cores = carve(from, count * sizeof(hf_uring_core), 64);
     void *mesh = carve(from, mesh_size, 64);
+    hf_local *locals = carve(from, config->locals * sizeof(hf_local), 64);
+    hf_uring_link *links = carve(from, (size_t)config->locals * count * sizeof(hf_uring_link), 64);
+    size_t pipes_size = hf_uring__local_pipes_size() * count;
+    uint8_t *pipes = carve(from, config->locals * pipes_size, 64);
     void *handoffs = carve(from, handoff_count(config) * sizeof(hf_uring_handoff), 64);
     void *assigned = carve(from, count * sizeof(uint32_t), 64);
     for (uint16_t i = 0; i < count; i++) {
@@ -107,6 +111,10 @@ static hf_uring_node *carve_node(carver *from, const hf_uring_config *config)
         node->shared = shared;
         node->cores = cores;
         node->mesh = hf_mesh_open(mesh, count, config->mailbox_slots);
+        node->locals = locals;
+        for (uint16_t i = 0; i < config->locals; i++) {
+            hf_uring__local_open(node, i, links + (size_t)i * count, pipes + i * pipes_size);
+        }
         node->handoffs = handoffs;
         node->assigned = assigned;
     }
@@ -123,8 +131,8 @@ static hf_err fill_defaults(hf_uring_config *config)
     config->recv_buffer_size = config->recv_buffer_size == 0 ? 16 * 1024 : config->recv_buffer_size;
     config->mailbox_slots = config->mailbox_slots == 0 ? 1024 : config->mailbox_slots;
     bool good = config->core_count <= HF_URING_CORES_MAX &&
-                config->connections <= HF_URING_CONNECTIONS_MAX &&
-                config->recv_buffers <= RECV_BUFFERS_MAX &&
+                config->connections + config->locals <= HF_URING_CONNECTIONS_MAX &&
+                config->locals <= HF_URING_LOCALS_MAX && config->recv_buffers <= RECV_BUFFERS_MAX &&
                 (config->recv_buffers & (config->recv_buffers - 1)) == 0 &&
                 config->recv_buffer_size <= 1 << 20 && config->mailbox_slots >= HF_MESH_SLOTS_MIN &&
                 config->mailbox_slots <= HF_MESH_SLOTS_MAX &&
@@ -139,6 +147,9 @@ static void raise_descriptor_limit(const hf_uring_config *config)
 {
     struct rlimit limit;
     rlim_t need = (rlim_t)config->connections * config->core_count + 1024;
+    if (config->locals != 0) {
+        return; /* the process is its host's, and so is the limit */
+    }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < need) {
         limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -239,6 +250,7 @@ void hf_uring_close(hf_uring_node *node)
         stuck = stuck || node->cores[i].stuck;
         close_fd(node->shared[i].event_fd);
     }
+    hf_uring__locals_close(node);
     for (uint32_t i = 0; i < node->listening_count; i++) {
         close_fd(node->listening[i].fd);
     }

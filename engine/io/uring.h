@@ -37,12 +37,14 @@ typedef struct hf_uring_config {
     uint32_t recv_buffer_size; /* default 16 KiB */
     uint32_t mailbox_slots;    /* per ordered pair of cores, a power of two; default 1024 */
     const uint16_t *cpus;      /* core_count processors to pin to; NULL: no pinning */
+    uint16_t locals;           /* clients in this process at a time, at most 64; default none */
     uint32_t spin_us; /* how long to look for messages before sleeping; default no spinning */
 } hf_uring_config;
 
 enum {
     HF_URING_CORES_MAX = 128,
-    HF_URING_CONNECTIONS_MAX = 1 << 20,
+    HF_URING_CONNECTIONS_MAX = 1 << 20, /* locals among them */
+    HF_URING_LOCALS_MAX = 64,
     HF_URING_SPIN_US_MAX = 1000,
     HF_URING_SPIN_US = 20, /* a good value where cores exchange messages all the time */
 };

@@ -331,6 +331,10 @@ void hf_uring__conn_done(hf_uring_core *core, hf_uring_tag tag, uint32_t index, 
 void hf_uring__conn_send(hf_io *io, hf_conn_id id, hf_bytes data)
 {
     hf_uring_core *core = hf_uring__core(io);
+    if (hf_uring__is_local(core, id)) {
+        hf_uring__local_send(core, id, data);
+        return;
+    }
     hf_uring_conn *conn = find(core, id);
     HF_PRE(conn != NULL && !conn->sending && data.size != 0);
     if (conn->state != HF_URING_CONN_OPEN) {
@@ -345,6 +349,10 @@ void hf_uring__conn_send(hf_io *io, hf_conn_id id, hf_bytes data)
 void hf_uring__conn_receive(hf_io *io, hf_conn_id id, bool on)
 {
     hf_uring_core *core = hf_uring__core(io);
+    if (hf_uring__is_local(core, id)) {
+        hf_uring__local_receive(core, id, on);
+        return;
+    }
     hf_uring_conn *conn = find(core, id);
     if (conn == NULL || conn->state != HF_URING_CONN_OPEN) {
         return;
@@ -360,6 +368,10 @@ void hf_uring__conn_receive(hf_io *io, hf_conn_id id, bool on)
 void hf_uring__conn_close(hf_io *io, hf_conn_id id)
 {
     hf_uring_core *core = hf_uring__core(io);
+    if (hf_uring__is_local(core, id)) {
+        hf_uring__local_cut(core, id);
+        return;
+    }
     hf_uring_conn *conn = find(core, id);
     if (conn != NULL) {
         close_start(core, conn);
@@ -369,6 +381,9 @@ void hf_uring__conn_close(hf_io *io, hf_conn_id id)
 const char *hf_uring__conn_peer(hf_io *io, hf_conn_id id)
 {
     const hf_uring_core *core = hf_uring__core(io);
+    if (hf_uring__is_local(core, id)) {
+        return "local";
+    }
     const hf_uring_conn *conn = find(core, id);
     HF_PRE(conn != NULL);
     return core->peers[index_of(core, conn)];

@@ -2,7 +2,9 @@
 #ifndef HF_IO_URING_IMPL_H
 #define HF_IO_URING_IMPL_H
 #include "engine/base/assert.h"
+#include "engine/io/local.h"
 #include "engine/io/mesh.h"
+#include "engine/io/pipe.h"
 #include "engine/io/uring.h"
 #include <liburing.h>
 #include <netinet/in.h>
@@ -74,7 +76,45 @@ typedef struct hf_uring_shared {
     _Atomic(int32_t) ring_fd;
     _Atomic(uint32_t) released; /* connections closed, ever: core 0 counts what it handed out */
     int32_t event_fd;
+    alignas(64) _Atomic(uint64_t) rung; /* local clients that rang, by bit */
 } hf_uring_shared;
+
+/* One core's connection with one local client.
+ *
+ *   NONE -> OPENING (client) -> OPEN (core) -> CLOSING (client) -> NONE (core)
+ *                               OPEN -> CUT (core: it closed) -> CLOSING
+ *
+ * A line of pointers that never change, then what both write, then the core's. */
+typedef enum hf_uring_link_state {
+    HF_URING_LINK_NONE = 0,
+    HF_URING_LINK_OPENING,
+    HF_URING_LINK_OPEN,
+    HF_URING_LINK_CUT,
+    HF_URING_LINK_CLOSING,
+} hf_uring_link_state;
+
+typedef struct hf_uring_link {
+    alignas(64) hf_pipe *to_core;
+    hf_pipe *to_client;
+    alignas(64) _Atomic(uint32_t) state;
+    _Atomic(uint32_t) blocked; /* the core waits for room in to_client */
+    alignas(64) uint64_t generation;
+    const uint8_t *send_data;
+    uint32_t send_left;
+    bool open;    /* the handler knows of it */
+    bool want;    /* receiving is asked for */
+    bool sending; /* on_sent is owed */
+    bool cut;     /* conn_close was called: on_closed is owed */
+} hf_uring_link;
+
+struct hf_local {
+    alignas(64) _Atomic(uint32_t) waiting; /* set by the client, taken by the core that wakes it */
+    _Atomic(uint32_t) taken;
+    hf_uring_node *node;
+    hf_uring_link *links; /* per core */
+    int32_t event_fd;
+    uint16_t index;
+};
 
 typedef struct hf_uring_core {
     hf_io io; /* first: ops get it back */
@@ -97,7 +137,9 @@ typedef struct hf_uring_core {
 
     hf_uring_conn *conns;
     char (*peers)[HF_URING_PEER_SIZE];
-    uint32_t free_first; /* list of free slots, first in first out */
+    uint64_t local_due;     /* local clients that are owed an on_sent or on_closed, by bit */
+    uint64_t local_touched; /* ... whose pipes got something in this turn */
+    uint32_t free_first;    /* list of free slots, first in first out */
     uint32_t free_last;
     struct io_uring_buf_ring *buf_ring;
     uint8_t *bufs;
@@ -121,6 +163,7 @@ struct hf_uring_node {
     hf_uring_shared *shared; /* per core */
     hf_uring_core *cores;
     hf_mesh *mesh;
+    hf_local *locals;
     /* Core 0's: */
     hf_uring_handoff *handoffs;
     hf_msg *handoff_free;
@@ -182,5 +225,28 @@ void hf_uring__conn_send(hf_io *io, hf_conn_id id, hf_bytes data);
 void hf_uring__conn_receive(hf_io *io, hf_conn_id id, bool on);
 void hf_uring__conn_close(hf_io *io, hf_conn_id id);
 const char *hf_uring__conn_peer(hf_io *io, hf_conn_id id);
+
+/* uring_local.c */
+static inline bool hf_uring__is_local(const hf_uring_core *core, hf_conn_id id)
+{
+    return (id >> 36 & (HF_URING_CONNECTIONS_MAX - 1)) >= core->node->config.connections;
+}
+size_t hf_uring__local_pipes_size(void);
+void hf_uring__local_open(hf_uring_node *node, uint16_t index, hf_uring_link *links,
+                          uint8_t *pipes);
+void hf_uring__locals_close(hf_uring_node *node);
+/* What local clients want of this core; then their bells. */
+void hf_uring__locals_deliver(hf_uring_core *core);
+void hf_uring__locals_flush(hf_uring_core *core);
+static inline bool hf_uring__locals_mail(const hf_uring_core *core)
+{
+    const hf_uring_shared *shared = &core->node->shared[core->io.core];
+    return core->local_due != 0 || atomic_load_explicit(&shared->rung, memory_order_relaxed) != 0;
+}
+void hf_uring__local_send(hf_uring_core *core, hf_conn_id id, hf_bytes data);
+void hf_uring__local_receive(hf_uring_core *core, hf_conn_id id, bool on);
+void hf_uring__local_cut(hf_uring_core *core, hf_conn_id id);
+/* uring_loop.c: wakes a core from a thread that has no ring. */
+void hf_uring__ring_bell(int event_fd);
 
 #endif

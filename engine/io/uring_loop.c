@@ -106,7 +106,7 @@ void hf_uring__wake(hf_uring_core *core, uint16_t peer)
     core->counters.wakes++;
 }
 
-static void ring_bell(int event_fd)
+void hf_uring__ring_bell(int event_fd)
 {
     uint64_t one = 1;
     /* Full means that it rings already; there is no other way for this to fail. */
@@ -195,6 +195,10 @@ static void deliver(hf_uring_core *core)
 {
     uint32_t all = 0;
     deliver_local(core);
+    if (hf_uring__locals_mail(core)) {
+        hf_uring__locals_deliver(core);
+        all++;
+    }
     for (uint16_t peer = 0; peer < core->io.core_count; peer++) {
         if (peer != core->io.core) {
             deliver_back(core, peer);
@@ -208,6 +212,7 @@ static void deliver(hf_uring_core *core)
 
 static void flush(hf_uring_core *core)
 {
+    hf_uring__locals_flush(core);
     if (core->out == 0) {
         return;
     }
@@ -221,7 +226,7 @@ static void flush(hf_uring_core *core)
 /* True: the next turn has a message to deliver. */
 static bool has_mail(const hf_uring_core *core)
 {
-    if (core->local_first != NULL) {
+    if (core->local_first != NULL || hf_uring__locals_mail(core)) {
         return true;
     }
     for (uint16_t peer = 0; peer < core->io.core_count; peer++) {
@@ -271,7 +276,7 @@ static void complete(hf_uring_core *core, const taken_cqe *cqe)
         break;
     case HF_URING_TAG_WAKE_FAILED:
         /* Its ring is gone, or the kernel was short of memory: the slow bell always works. */
-        ring_bell(core->node->shared[index].event_fd);
+        hf_uring__ring_bell(core->node->shared[index].event_fd);
         break;
     case HF_URING_TAG_WOKEN:
     case HF_URING_TAG_CANCEL_ALL:
@@ -521,7 +526,7 @@ void hf_uring_wake(hf_uring_node *node)
 {
     int before = errno;
     for (uint16_t i = 0; i < node->config.core_count; i++) {
-        ring_bell(node->shared[i].event_fd);
+        hf_uring__ring_bell(node->shared[i].event_fd);
     }
     errno = before;
 }

@@ -715,21 +715,18 @@ static void reroute(hf_shard *shard, hf_bytes sent)
     shard->rerouted = msg;
 }
 
-/* Takes the request out of its message, into the session's scratch. False: no memory. */
-static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *request)
+bool hf_gateway__read_lists(hf_shard *shard, hf_txn_reader *reader, hf_request *request)
 {
     hf_session *session = shard->session;
-    hf_txn_reader reader;
     hf_txn_condition condition;
     hf_txn_command command;
     hf_buf_reset(&session->conditions);
     hf_buf_reset(&session->commands);
     hf_buf_reset(&session->many);
-    hf_txn_reader_open(&reader, msg, &shard->args);
-    while (hf_txn_next_condition(&reader, &condition)) {
+    while (hf_txn_next_condition(reader, &condition)) {
         hf_buf_raw(&session->conditions, &condition, sizeof condition);
     }
-    while (hf_txn_next_command(&reader, &command)) {
+    while (hf_txn_next_command(reader, &command)) {
         hf_request_command c = { .command = command.command, .argc = command.argc };
         hf_buf_raw(&session->many, command.args, command.argc * (uint32_t)sizeof *command.args);
         hf_buf_raw(&session->commands, &c, sizeof c);
@@ -739,24 +736,31 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
     }
     hf_request_command *commands = (hf_request_command *)(void *)session->commands.data;
     const hf_bytes *args = (const hf_bytes *)(const void *)session->many.data;
-    for (uint32_t i = 0; i < msg->command_count; i++) { /* the slices stand still now */
+    request->commands = commands;
+    request->count = session->commands.size / (uint32_t)sizeof *commands;
+    request->conditions = (const hf_txn_condition *)(const void *)session->conditions.data;
+    request->condition_count = session->conditions.size / (uint32_t)sizeof(hf_txn_condition);
+    for (uint32_t i = 0; i < request->count; i++) { /* the slices stand still now */
         commands[i].args = args;
         args += commands[i].argc;
     }
+    return true;
+}
+
+/* Takes the request out of its message, into the session's scratch. False: no memory. */
+static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *request)
+{
+    hf_txn_reader reader;
+    hf_txn_reader_open(&reader, msg, &shard->args);
     uint32_t word = msg->ticket.form;
     *request = (hf_request){ .ticket = msg->ticket,
                              .form = (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
-                             .commands = commands,
-                             .count = msg->command_count,
-                             .conditions =
-                                 (const hf_txn_condition *)(const void *)session->conditions.data,
-                             .condition_count = msg->condition_count,
                              .has_id = (msg->flags & HF_TXN_HAS_ID) != 0,
                              .proto = msg->proto,
                              .read_ts = msg->read_ts };
     request->ticket.form = 0;
     memcpy(request->id, msg->id, sizeof request->id);
-    return true;
+    return hf_gateway__read_lists(shard, &reader, request);
 }
 
 /* Sends a request on its way again: its keys may lie with several shards by now. */

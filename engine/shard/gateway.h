@@ -51,6 +51,9 @@ typedef enum hf_started {
 } hf_started;
 
 hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf *error);
+/* The conditions and commands of a request, from the lists of a message into the session's scratch,
+ * where they stand until the next request. False: no memory. */
+bool hf_gateway__read_lists(hf_shard *shard, hf_txn_reader *reader, hf_request *request);
 /* HF.OUTCOME */
 hf_started hf_gateway__outcome(hf_shard *shard, hf_ticket ticket, uint8_t proto,
                                const uint8_t id[16]);

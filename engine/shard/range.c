@@ -49,6 +49,7 @@ hf_err hf_range_put(hf_range_map *map, hf_bytes start, uint64_t id, uint64_t gen
         if (generation >= range->generation) {
             range->id = id;
             range->generation = generation;
+            map->changes += range->shard != shard;
             range->shard = shard;
         }
         return HF_OK;
@@ -68,6 +69,7 @@ hf_err hf_range_put(hf_range_map *map, hf_bytes start, uint64_t id, uint64_t gen
         .id = id, .generation = generation, .shard = shard, .start = hf_bytes_of(copy, start.size)
     };
     map->count++;
+    map->changes++;
     return HF_OK;
 }
 

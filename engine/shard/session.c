@@ -133,10 +133,10 @@ void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
     conn->number_id = ++session->accepted * shard->count + shard->self;
     conn->slots = slots;
     conn->slot_mask = HF_SLOTS_LEAST - 1;
-    conn->proto = 2;
+    conn->proto = listener == HF_LISTENER_LOCAL ? 3 : 2;
     conn->op = UINT32_MAX;
     conn->command = UINT16_MAX;
-    conn->window = HF_WINDOW_LEAST;
+    conn->window = listener == HF_LISTENER_LOCAL ? shard->config.pipeline_max : HF_WINDOW_LEAST;
     hf_resp_parser_open(&conn->parser);
     conn->next = session->first;
     if (session->first != NULL) {
@@ -236,6 +236,9 @@ static bool has_slot(hf_shard *shard, hf_conn *conn)
 /* The window follows the size of replies. */
 static void note_size(const hf_shard *shard, hf_conn *conn, uint32_t size)
 {
+    if (conn->listener == HF_LISTENER_LOCAL) {
+        return; /* its requests are limited where they are made */
+    }
     if (size < HF_REPLY_LARGE) {
         conn->window += conn->window < shard->config.pipeline_max;
     } else {
@@ -248,8 +251,9 @@ static void note_size(const hf_shard *shard, hf_conn *conn, uint32_t size)
 static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
 {
     hf_slot *slot = &conn->slots[conn->next_number++ & conn->slot_mask];
-    *slot =
-        (hf_slot){ .started_ns = shard->io->now_ns, .mute = conn->reply_off || conn->reply_skip };
+    *slot = (hf_slot){ .started_ns = shard->io->now_ns,
+                       .mute = conn->reply_off || conn->reply_skip,
+                       .tag = conn->tag };
     conn->reply_skip = false;
     hf_server__started(shard, conn, slot);
     return slot;
@@ -277,9 +281,24 @@ static void move_finished(hf_shard *shard, hf_conn *conn)
     hf_conn__dirty(shard, conn);
 }
 
+/* The reply of the slot is written. */
+static void finish(hf_shard *shard, hf_conn *conn, hf_slot *slot)
+{
+    if (conn->listener == HF_LISTENER_LOCAL) {
+        hf_conn__frame_end(conn);
+    }
+    slot->done = true;
+    move_finished(shard, conn);
+}
+
+/* Where its reply is to be written; called once for each. */
 static hf_buf *slot_buf(hf_shard *shard, hf_conn *conn, uint32_t number)
 {
     hf_slot *slot = &conn->slots[number & conn->slot_mask];
+    if (conn->listener == HF_LISTENER_LOCAL) { /* in any order */
+        hf_conn__frame_begin(shard, conn, slot->tag);
+        return &conn->out;
+    }
     if (number == conn->first && !slot->mute) {
         return &conn->out;
     }
@@ -303,11 +322,10 @@ void hf_conn__done(hf_shard *shard, hf_conn *conn)
     if (slot->reply.heap != NULL && slot->reply.failed) {
         hf_conn__close(shard, conn);
     }
-    hf_buf *out = slot_buf(shard, conn, conn->next_number - 1);
+    hf_buf *out = slot->reply.heap != NULL ? &slot->reply : &conn->out;
     hf_server__ended(shard, conn, slot,
                      hf_bytes_of(out->data + conn->reply_at, out->size - conn->reply_at));
-    slot->done = true;
-    move_finished(shard, conn);
+    finish(shard, conn, slot);
 }
 
 void hf_conn__error(hf_shard *shard, hf_conn *conn, const char *text)
@@ -335,6 +353,7 @@ void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi)
 
 void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes)
 {
+    HF_PRE(conn->listener != HF_LISTENER_LOCAL);
     hf_buf_raw(&conn->out, bytes.data, bytes.size);
     if (conn->out.failed || conn->out.size > shard->config.output_max) {
         hf_conn__close(shard, conn);
@@ -384,8 +403,7 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
         hf_conn__close(shard, conn);
     }
     note_size(shard, conn, reply.size);
-    slot->done = true;
-    move_finished(shard, conn);
+    finish(shard, conn, slot);
     weigh(shard->session, conn);
     cut_off_heaviest(shard);
 }
@@ -412,8 +430,7 @@ void hf_session__stamps(hf_shard *shard, hf_ticket ticket, hf_bytes stamps)
     conn->watch_asked = conn->watch_count;
     hf_resp_simple(slot_buf(shard, conn, ticket.number), "OK");
     hf_server__ended(shard, conn, slot, HF_LIT("+"));
-    slot->done = true;
-    move_finished(shard, conn);
+    finish(shard, conn, slot);
 }
 
 void hf_session__txn_ended(hf_shard *shard, hf_ticket ticket)
@@ -551,10 +568,9 @@ static bool is_http(hf_bytes name)
     return false;
 }
 
-/* One command. False: it cannot be started now; nothing happened. */
-static bool run_command(hf_shard *shard, hf_conn *conn, const hf_bytes *args, uint32_t argc)
+bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                     const hf_bytes *args, uint32_t argc)
 {
-    const hf_command *command = hf_command_find(args[0]);
     hf_buf *error = &shard->session->error;
     hf_buf_reset(error);
     shard->session->running = (hf_request_command){ NULL, args, argc };
@@ -626,17 +642,37 @@ static void protocol_error(hf_shard *shard, hf_conn *conn)
     conn->close_after = true;
 }
 
-static bool may_go_on(hf_shard *shard, hf_conn *conn)
+bool hf_conn__may_go_on(hf_shard *shard, hf_conn *conn)
 {
     return !conn->closing && !conn->close_after && !conn->barrier &&
            conn->out.size < HF_OUT_PAUSE && has_slot(shard, conn);
+}
+
+static bool run_words(hf_shard *shard, hf_conn *conn)
+{
+    const hf_bytes *args = (const hf_bytes *)(const void *)shard->session->argv.data;
+    return hf_session__run(shard, conn, hf_command_find(args[0]), args, conn->parser.argc);
+}
+
+void hf_conn__compact(hf_shard *shard, hf_conn *conn)
+{
+    if (conn->in_start == conn->in.size) {
+        hf_buf_reset(&conn->in);
+        conn->in_start = 0;
+        hf_buf_trim(&conn->in, keeps(shard));
+        hf_buf_trim(&conn->arg_slices, HF_KEEP_BYTES);
+    } else if (conn->in_start > conn->in.size / 2) {
+        memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
+        conn->in.size -= conn->in_start;
+        conn->in_start = 0;
+    }
 }
 
 /* Works through the gathered bytes as far as it may. */
 static void process(hf_shard *shard, hf_conn *conn)
 {
     conn->wants_more = false;
-    while (conn->in_start < conn->in.size && may_go_on(shard, conn)) {
+    while (conn->in_start < conn->in.size && hf_conn__may_go_on(shard, conn)) {
         uint32_t used = 0;
         hf_resp_parser before = conn->parser;
         hf_resp_state state =
@@ -653,9 +689,7 @@ static void process(hf_shard *shard, hf_conn *conn)
         if (conn->parser.argc != 0) {
             if (!slices(shard, conn)) {
                 hf_conn__error(shard, conn, "OOM no memory for the request");
-            } else if (!run_command(shard, conn,
-                                    (const hf_bytes *)(const void *)shard->session->argv.data,
-                                    conn->parser.argc)) {
+            } else if (!run_words(shard, conn)) {
                 /* Not now: it is parsed again when something has moved. Its bytes stay. */
                 conn->parser = before;
                 hf_conn__dirty(shard, conn);
@@ -664,16 +698,7 @@ static void process(hf_shard *shard, hf_conn *conn)
         }
         conn->in_start += used;
     }
-    if (conn->in_start == conn->in.size) {
-        hf_buf_reset(&conn->in);
-        conn->in_start = 0;
-        hf_buf_trim(&conn->in, keeps(shard));
-        hf_buf_trim(&conn->arg_slices, HF_KEEP_BYTES);
-    } else if (conn->in_start > conn->in.size / 2) {
-        memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
-        conn->in.size -= conn->in_start;
-        conn->in_start = 0;
-    }
+    hf_conn__compact(shard, conn);
 }
 
 /* Reads on or stops reading, by what waits here already. */
@@ -697,6 +722,12 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
     shard->session->bytes_in += data.size;
     if (conn->listener == HF_LISTENER_HTTP) {
         hf_http__received(shard, conn, data);
+        return;
+    }
+    if (conn->listener == HF_LISTENER_LOCAL) {
+        hf_local__received(shard, conn, data);
+        set_receive(shard, conn);
+        weigh(shard->session, conn);
         return;
     }
     /* What a request announces is not taken ahead of its bytes: many that never come would have it
@@ -764,8 +795,10 @@ uint64_t hf_session__turn(hf_shard *shard)
         conn->dirty = false;
         if (conn->listener == HF_LISTENER_CLIENT && conn->in_start < conn->in.size) {
             process(shard, conn);
+        } else if (conn->listener == HF_LISTENER_LOCAL && conn->in_start < conn->in.size) {
+            hf_local__process(shard, conn);
         }
-        if (conn->listener == HF_LISTENER_CLIENT) {
+        if (conn->listener != HF_LISTENER_HTTP) {
             set_receive(shard, conn);
         }
         flush(shard, conn);

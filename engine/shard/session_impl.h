@@ -36,6 +36,7 @@ typedef struct hf_slot {
     bool multi;       /* over several shards: it may be retried, so later ones on its keys wait */
     bool mute;        /* CLIENT REPLY: nobody wants to know */
     uint16_t command; /* of the table; UINT16_MAX: none */
+    uint32_t tag;     /* of a local connection: the request's number */
     uint32_t noted;   /* where hf_server__started() noted the arguments */
     uint64_t started_ns;
 } hf_slot;
@@ -54,6 +55,8 @@ typedef struct hf_conn {
     hf_resp_parser parser;
     hf_buf arg_slices; /* of hf_resp_arg */
     hf_buf out, sending;
+    uint32_t tag;      /* of a local connection: the number of the request at hand ... */
+    uint32_t frame_at; /* ... and where its reply begins in `out` */
     uint32_t reply_at; /* where the reply at hand begins in its buffer */
     uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, barrier;
@@ -129,6 +132,14 @@ void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi);
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn);
 void hf_conn__close(hf_shard *shard, hf_conn *conn);
 hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id);
+/* Runs a command, which may be unknown (NULL). False: it cannot be started now; nothing happened.
+ */
+bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                     const hf_bytes *args, uint32_t argc);
+/* Another request may be looked at. */
+bool hf_conn__may_go_on(hf_shard *shard, hf_conn *conn);
+/* Drops what was worked off of the gathered bytes. */
+void hf_conn__compact(hf_shard *shard, hf_conn *conn);
 /* Runs a data command: the way of every row that has `run` and no function of its own. */
 bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
                       const hf_bytes *args, uint32_t argc);
@@ -150,6 +161,15 @@ void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command
 bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command *command);
 void hf_conn__leave_multi(hf_conn *conn);
 void hf_conn__unwatch(hf_conn *conn);
+
+/* An id is a UUID of version 7: its time says how old it is. False: the error is written. */
+bool hf_session__id_good(hf_shard *shard, const uint8_t id[16], hf_buf *error);
+
+/* ---- session_local.c: replies of local connections are framed in `out` at once ---- */
+void hf_conn__frame_begin(const hf_shard *shard, hf_conn *conn, uint32_t number);
+void hf_conn__frame_end(hf_conn *conn);
+void hf_local__received(hf_shard *shard, hf_conn *conn, hf_bytes data);
+void hf_local__process(hf_shard *shard, hf_conn *conn);
 
 /* ---- session_pubsub.c ---- */
 /* A RESP2 connection that subscribes may do little else; false: the error is written. */

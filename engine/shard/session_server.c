@@ -29,6 +29,11 @@ void hf_server__started(hf_shard *shard, hf_conn *conn, hf_slot *slot)
     running->command = NULL;
     slot->command = command->id;
     server->commands[command->id].calls++;
+    if (conn->listener == HF_LISTENER_LOCAL) {
+        slot->command =
+            UINT16_MAX; /* no durations, no log of slow ones: its host measures itself */
+        return;
+    }
     if (server->monitoring != 0) {
         hf_monitor__feed(shard, conn, command, running->args, running->argc);
     }
@@ -66,7 +71,7 @@ void hf_server__ended(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_by
 {
     hf_server *server = hf_server_of(shard);
     bool error = reply.size != 0 && reply.data[0] == '-';
-    if (conn->listener != HF_LISTENER_CLIENT) {
+    if (conn->listener == HF_LISTENER_HTTP) {
         return;
     }
     server->commands_done++;

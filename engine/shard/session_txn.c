@@ -23,15 +23,16 @@ static bool is(hf_bytes arg, const char *word)
     return true;
 }
 
-/* An id is a UUID of version 7: its time says how old it is. False: the error is written. */
-static bool parse_id(hf_shard *shard, hf_bytes text, uint8_t id[16], hf_buf *error)
+static const char bad_id[] = "ERR the id must be a UUID of version 7 (RFC 9562)";
+
+bool hf_session__id_good(hf_shard *shard, const uint8_t id[16], hf_buf *error)
 {
     hf_uuid uuid;
-    if (hf_uuid_parse(text, &uuid) != HF_OK || hf_uuid_version(&uuid) != 7) {
-        hf_resp_error(error, "ERR the id must be a UUID of version 7 (RFC 9562)");
+    memcpy(uuid.bytes, id, sizeof uuid.bytes);
+    if (hf_uuid_version(&uuid) != 7) {
+        hf_resp_error(error, bad_id);
         return false;
     }
-    memcpy(id, uuid.bytes, 16);
     uint64_t now_ms = shard->io->wall_ns / 1000000;
     uint64_t id_ms = hf_uuid_v7_ms(&uuid);
     if (id_ms + shard->config.outcome_ms < now_ms) {
@@ -43,6 +44,18 @@ static bool parse_id(hf_shard *shard, hf_bytes text, uint8_t id[16], hf_buf *err
         return false;
     }
     return true;
+}
+
+/* False: the error is written. */
+static bool parse_id(hf_shard *shard, hf_bytes text, uint8_t id[16], hf_buf *error)
+{
+    hf_uuid uuid;
+    if (hf_uuid_parse(text, &uuid) != HF_OK) {
+        hf_resp_error(error, bad_id);
+        return false;
+    }
+    memcpy(id, uuid.bytes, sizeof uuid.bytes);
+    return hf_session__id_good(shard, id, error);
 }
 
 static bool finish_error(hf_shard *shard, hf_conn *conn, const hf_buf *error)

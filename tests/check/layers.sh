@@ -37,7 +37,8 @@ txn/:            engine/include engine/base storage/table txn/
 storage/log:     engine/include engine/base engine/io storage/table
 net/link:        engine/include engine/base engine/io net/wire
 engine/shard:    engine/include engine/base engine/io engine/command storage/ net/ txn/
-engine/node:     engine/ storage/ net/ txn/
+engine/node:     engine/include engine/base engine/io engine/command engine/shard storage/ net/ txn/
+engine/library:  engine/ storage/ net/ txn/
 tools/:          engine/ storage/ net/ txn/ tests/ tools/
 bench/:          engine/ storage/ net/ txn/ tests/ tools/ bench/
 tests/:          engine/ storage/ net/ txn/ tests/ tools/ bench/
