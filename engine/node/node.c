@@ -115,6 +115,7 @@ static hf_exit size(hf_node *node)
     cores.shard.outcome_ms = config->outcome_horizon_ns / 1000000;
     cores.shard.recovery_ns = config->recovery_target_ns;
     cores.shard.version = HF_VERSION;
+    cores.shard.process_id = (uint64_t)getpid();
     hf_exit code = size_connections(node, &cores.shard.connections_max);
     node->connections = cores.shard.connections_max;
     if (code == HF_EXIT_OK) {

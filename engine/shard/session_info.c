@@ -101,6 +101,7 @@ static void put_server(const page *p)
     hf_put(p->out, "holdfast_version:%s\r\nmultiplexing_api:io_uring\r\n", shard->config.version);
     hf_put(p->out, "run_id:%016llx%016llx00000000\r\n", (unsigned long long)shard->config.node_id,
            (unsigned long long)shard->incarnation);
+    number(p, "process_id", shard->config.process_id);
     number(p, "server_time_usec", p->sum.wall_ns / 1000);
     number(p, "uptime_in_seconds", up_s);
     number(p, "uptime_in_days", up_s / 86400);

@@ -37,6 +37,7 @@ typedef struct hf_shard_config {
     const char *initial_splits;
     bool balance;        /* small busy ranges are split and moved by themselves */
     const char *version; /* as INFO tells it; lent */
+    uint64_t process_id; /* likewise; 0: not told */
 } hf_shard_config;
 
 hf_shard_config hf_shard_defaults(void);

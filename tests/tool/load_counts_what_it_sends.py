@@ -1,5 +1,5 @@
-"""Claim: holdfast-load sends what it says, and its figures are those of what was sent: the test that
-bench/load is paired with."""
+"""Claim: `holdfast bench` sends what it says, and its figures are those of what was sent: the test that
+the benchmarks are paired with."""
 
 import json
 import time
@@ -14,8 +14,8 @@ class Load(ToolTest):
         self.addCleanup(self.node.__exit__, None, None, None)
 
     def load(self, kind, *words, code=0):
-        found, out, said = run(self.program("holdfast-load"), "--json", "--at", f"127.0.0.1:{self.node.port}",
-                               "--load", kind, "--keys", "1000", "--pid", self.node.process.pid, *words)
+        found, out, said = run(self.program("holdfast"), "bench", kind, "--json", "--at", f"127.0.0.1:{self.node.port}",
+                               "--keys", "1000", "--pid", self.node.process.pid, *words)
         self.assertEqual(found, code, said)
         return json.loads(out) if out else said
 
@@ -67,6 +67,31 @@ class Load(ToolTest):
                 self.assertGreater(balances[0], 5)  # the hot one
         self.assertGreater(found["refused"], 0)  # half of all goes to one account: others run dry
 
+    def test_threads_and_seconds_add_up(self):
+        found = self.load("get", "--clients", "6", "--threads", "3", "--pipeline", "4", "--seconds", "2", "--warmup",
+                          "0.2", "--timeline", "--prepare")
+        self.assertEqual([line["second"] for line in found["timeline"]], [1, 2])
+        counted = sum(line["requests"] for line in found["timeline"])
+        self.assertLessEqual(counted, found["requests"])
+        self.assertGreater(counted, found["requests"] * 0.95)  # the rest came after the last whole second
+        self.assertGreater(found["client_cpu_us"], 0)
+        with self.node.client() as client:
+            self.assertEqual(client("DBSIZE"), 1000)
+
+    def test_a_request_has_its_share_of_the_log(self):
+        found = self.load("set", "--clients", "4", "--pipeline", "8", "--seconds", "0.5", "--warmup", "0")
+        self.assertAlmostEqual(found["log_records"], 1, delta=0.2)
+        self.assertGreater(found["log_bytes"], 64)
+        self.assertLess(found["flushes"], 1)
+
+    def test_a_curve_keeps_below_its_peak(self):
+        found = self.load("get", "--clients", "4", "--seconds", "0.3", "--warmup", "0", "--curve")
+        self.assertEqual(found[0]["rate"], 0)
+        self.assertEqual(len(found), 8)
+        for one in found[1:]:
+            self.assertLess(one["rate"], found[0]["per_second"])
+            self.assertGreater(one["requests"], 0)
+
     def test_open_loop_keeps_its_rate(self):
         found = self.load("get", "--clients", "4", "--rate", "400", "--seconds", "1", "--warmup", "0")
         self.assertLessEqual(found["requests"], 402)
@@ -76,18 +101,20 @@ class Load(ToolTest):
         with self.node.client() as client:
             for i in range(1000):
                 client("HSET", f"key:{i:012d}", "f", "v")
-        self.assertIn("WRONGTYPE", self.failing("get"))
-        self.assertIn("SCRIPT LOAD", self.failing("eval"))
+        self.assertIn("WRONGTYPE", self.failing("get", 1))
+        self.assertIn("SCRIPT LOAD", self.failing("eval", 3))
 
-    def failing(self, kind):
-        code, _, said = run(self.program("holdfast-load"), "--at", f"127.0.0.1:{self.node.port}", "--load", kind,
-                            "--keys", "1000", "--seconds", "0.2", "--warmup", "0")
-        self.assertEqual(code, 1)
+    def failing(self, kind, wanted):
+        code, _, said = run(self.program("holdfast"), "bench", kind, "--at",
+                            f"127.0.0.1:{self.node.port}", "--keys", "1000", "--seconds", "0.2", "--warmup", "0")
+        self.assertEqual(code, wanted)
         return said
 
     def test_wrong_usage(self):
-        for words in ([], ["--load", "frob"], ["--load", "set", "--clients", "0"], ["--load", "set", "--rate"]):
-            self.assertEqual(run(self.program("holdfast-load"), *words)[0], 2, words)
+        for words in ([], ["frob"], ["set", "--clients", "0"], ["set", "--rate"], ["set", "--threads", "51"],
+                      ["set", "--curve", "--rate", "5"], ["set", "get"], ["set", "--at", "nowhere"]):
+            self.assertEqual(run(self.program("holdfast"), "bench", *words)[0], 2, words)
+        self.assertEqual(run(self.program("holdfast"), "bench", "set", "--at", "127.0.0.1:1")[0], 3)
 
 
 if __name__ == "__main__":

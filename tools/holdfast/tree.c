@@ -209,6 +209,17 @@ static void json_name(const hf_tree *name, FILE *out)
     }
 }
 
+/* The shortest of the texts that read back as the same number. */
+static void json_real(double value, FILE *out)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.15g", value);
+    if (strtod(text, NULL) != value) {
+        (void)snprintf(text, sizeof text, "%.17g", value);
+    }
+    (void)fputs(isfinite(value) ? text : "null", out);
+}
+
 void hf_tree_json(const hf_tree *tree, FILE *out)
 {
     bool is_map = tree->kind == HF_TREE_MAP;
@@ -223,11 +234,7 @@ void hf_tree_json(const hf_tree *tree, FILE *out)
         (void)fprintf(out, "%" PRId64, tree->integer);
         break;
     case HF_TREE_REAL:
-        if (isfinite(tree->real)) {
-            (void)fprintf(out, "%.17g", tree->real);
-        } else {
-            (void)fputs("null", out);
-        }
+        json_real(tree->real, out);
         break;
     case HF_TREE_TEXT:
     case HF_TREE_ERROR:

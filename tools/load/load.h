@@ -4,10 +4,11 @@
  * next; so the load adapts to the server, as with redis-benchmark. Open loop (rate != 0): request
  * number k is due at start + k/rate, whatever the server does, and its latency counts from then.
  *
- * One thread with epoll: more than a million requests a second in pipelines of 16.
+ * Threads: `threads` of its own, each with its share of the connections and an epoll; the caller's
+ * waits for them. One makes more than half a million requests a second in pipelines of 16.
  */
-#ifndef HF_LOAD_LOAD_H
-#define HF_LOAD_LOAD_H
+#ifndef HF_TOOLS_LOAD_LOAD_H
+#define HF_TOOLS_LOAD_LOAD_H
 #include "engine/base/hist.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,7 +37,8 @@ typedef struct hf_load_config {
     const char *port;
     hf_load_kind kind;
     const char *prefix; /* of the keys: PREFIX and 12 digits */
-    uint32_t clients;
+    uint32_t threads;
+    uint32_t clients; /* of all threads */
     uint32_t pipeline;
     double seconds, warmup;
     uint64_t rate; /* requests a second of all clients together; 0: closed loop */
@@ -46,7 +48,19 @@ typedef struct hf_load_config {
     const char *value; /* of fill: this instead of value_size bytes */
     pid_t pid;         /* of the server, for its processor time; 0: not asked for */
     uint64_t seed;
+    bool timeline; /* a line for each second */
+    /* When measuring begins and when it ends; in the caller's thread. NULL: nobody wants to know.
+     */
+    void (*edge)(void *arg, bool begins);
+    void *edge_arg;
 } hf_load_config;
+
+enum { HF_LOAD_SECONDS_MAX = 86400, HF_LOAD_TIMELINE_MAX = 3600 };
+
+typedef struct hf_load_second {
+    uint64_t requests;
+    hf_hist latency; /* ns */
+} hf_load_second;
 
 typedef struct hf_load_result {
     double seconds; /* measured */
@@ -54,11 +68,16 @@ typedef struct hf_load_result {
     uint64_t refused; /* -LIMIT, or the script's 0: a transfer without money behind it */
     uint64_t errors;
     char error[512]; /* the first of them */
-    double server_cpu_seconds;
+    double server_cpu_seconds, client_cpu_seconds;
+    double busiest;  /* share of its time that the busiest thread spent working: near 1, it is the
+                        limit */
     hf_hist latency; /* ns */
+    hf_load_second *timeline; /* NULL without config.timeline */
+    uint32_t timeline_count;
 } hf_load_result;
 
-/* False: result->error says why. */
+/* False: result->error says why. Either way hf_load_end() gives the timeline back. */
 bool hf_load_run(const hf_load_config *config, hf_load_result *result);
+void hf_load_end(hf_load_result *result);
 
 #endif
