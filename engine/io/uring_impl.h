@@ -125,10 +125,13 @@ typedef struct hf_uring_core {
     uint64_t out;       /* messages posted to other cores that have not come back */
     uint64_t event_value;
     uint64_t accept_again_ns; /* UINT64_MAX: accepting goes on */
-    uint32_t spin_credit;
-    bool running;  /* the ring exists */
-    bool draining; /* stopped: completions are only counted */
-    bool stuck;    /* the ring was left behind with operations in flight */
+    uint32_t spin_credit;     /* looks that may fail before messages must come again */
+    uint32_t spin_worth;      /* how well looking has paid lately, up to SPIN_WORTH_MAX */
+    uint64_t spin_period;     /* the one in which it was last tried anew */
+    uint64_t crowded_ns;      /* until then somebody else has a use for the processor */
+    bool running;             /* the ring exists */
+    bool draining;            /* stopped: completions are only counted */
+    bool stuck;               /* the ring was left behind with operations in flight */
 
     hf_io_op *early_first; /* submitted before the ring existed */
     hf_io_op *early_last;

@@ -7,6 +7,7 @@
 #include <ck_pr.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -16,8 +17,15 @@ enum {
     TAKE_BATCH = 32,   /* messages taken, prefetched, handled, given back together */
     TAKE_MAX = 256,    /* per peer and turn, so that no peer keeps the others waiting */
     CQE_BATCH = 128,
-    SPIN_CREDIT = 8,  /* looks that may fail after the last message before spinning stops */
-    SPIN_CHECKS = 32, /* between two readings of the clock */
+    SPIN_CREDIT = 8,     /* looks that may fail after the last message before spinning stops */
+    SPIN_CHECKS = 32,    /* between two readings of the clock */
+    SPIN_WORTH_MAX = 16, /* a look that paid counts 1, one that did not SPIN_LOSS */
+    SPIN_LOSS = 2,
+    SPIN_TRY = 6,              /* what looking is worth at least when a period begins ... */
+    SPIN_PERIOD_SHIFT = 24,    /* ... every 17 ms, for all cores alike: two that wait for each other
+                                  must look together to see that it pays */
+    SPIN_ALONE_NS = 5000,      /* giving way takes less when nobody else wants the processor */
+    SPIN_CROWDED_NS = 5000000, /* who met somebody does not look for so long */
     /* Whoever has messages out does not sleep longer: a message's way back wakes nobody, since
      * mostly an answer comes before and does. */
     BACK_WAIT_NS = 1000000,
@@ -333,28 +341,60 @@ static bool something_came(const hf_uring_core *core)
     return io_uring_cq_ready(&core->ring) != 0 || kernel_has_work(core) || has_mail(core);
 }
 
+/* Only while messages come, while most looks find something, and while nobody else wants the
+ * processor: a look in vain costs spin_us of it, one that finds something saves a sleep, a wake and
+ * their latency. */
+static bool may_spin(hf_uring_core *core)
+{
+    if (core->node->config.spin_us == 0 || core->spin_credit == 0 ||
+        core->io.now_ns < core->crowded_ns) {
+        return false;
+    }
+    uint64_t period = core->io.now_ns >> SPIN_PERIOD_SHIFT;
+    if (period != core->spin_period) {
+        core->spin_period = period;
+        core->spin_worth = core->spin_worth < SPIN_TRY ? SPIN_TRY : core->spin_worth;
+    }
+    return core->spin_worth != 0;
+}
+
+/* Lets others have the processor. False: somebody wanted it. */
+static bool is_alone(hf_uring_core *core, uint64_t *now)
+{
+    uint64_t before = *now;
+    (void)sched_yield(); /* does not fail */
+    *now = hf_clock_now_ns();
+    if (*now - before <= SPIN_ALONE_NS) {
+        return true;
+    }
+    core->crowded_ns = *now + SPIN_CROWDED_NS;
+    return false;
+}
+
 /* Looks for a while before sleeping: waking a core takes 40 us and more, looking finds a message in
- * less than one. Only while messages come, as otherwise the processor is another's. */
+ * less than one. */
 static bool spin(hf_uring_core *core, uint64_t due)
 {
-    uint64_t spin_ns = (uint64_t)core->node->config.spin_us * 1000;
-    if (spin_ns == 0 || core->spin_credit == 0) {
+    if (!may_spin(core)) {
         return false;
     }
     enter_now(core);
     core->counters.spins++;
-    uint64_t until = hf_clock_now_ns() + spin_ns;
+    uint64_t now = hf_clock_now_ns();
+    uint64_t until = now + (uint64_t)core->node->config.spin_us * 1000;
     until = due < until ? due : until;
     do {
         for (uint32_t i = 0; i < SPIN_CHECKS; i++) {
             if (something_came(core)) {
                 core->counters.spins_hit++;
+                core->spin_worth += core->spin_worth < SPIN_WORTH_MAX;
                 enter_now(core);
                 return true;
             }
             ck_pr_stall();
         }
-    } while (hf_clock_now_ns() < until);
+    } while (is_alone(core, &now) && now < until);
+    core->spin_worth -= core->spin_worth < SPIN_LOSS ? core->spin_worth : SPIN_LOSS;
     core->spin_credit--;
     return false;
 }
