@@ -62,6 +62,7 @@ int hf_tool_stats(const hf_tool *tool, int argc, char **argv);
 int hf_tool_checkpoint(const hf_tool *tool, int argc, char **argv);
 int hf_tool_log(const hf_tool *tool, int argc, char **argv);
 int hf_tool_bench(const hf_tool *tool, int argc, char **argv);
+int hf_tool_selftest(const hf_tool *tool, int argc, char **argv);
 int hf_tool_check(const hf_tool *tool, int argc, char **argv);
 int hf_tool_help(const hf_tool *tool, int argc, char **argv);
 int hf_tool_completion(const hf_tool *tool, int argc, char **argv);
