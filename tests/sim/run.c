@@ -46,7 +46,7 @@ uint64_t hf_run_wall_slack(const hf_run_state *run)
 
 static uint64_t steps_made(const hf_run_state *run)
 {
-    return hf_world_stats_get(run->world).clock_step + (run->phase > HF_PHASE_SAFETY);
+    return hf_world_stats_get(run->world).clock_step;
 }
 
 bool hf_run_wall_steady(const hf_run_state *run, uint64_t since)
@@ -463,14 +463,21 @@ static void sample_clock(hf_run_state *run)
     }
 }
 
-static void look_around(hf_run_state *run)
+/* Also at each step of the clock, before and after: a peak between two looks would be missed. */
+static void look_at_clock(void *context)
 {
+    hf_run_state *run = context;
     sample_clock(run);
     for (uint32_t i = 0; i < run->workload_count; i++) {
         if (run->workloads[i].kind->look != NULL) {
             run->workloads[i].kind->look(&run->workloads[i]);
         }
     }
+}
+
+static void look_around(hf_run_state *run)
+{
+    look_at_clock(run);
     for (uint32_t i = 0; i < run->actor_count; i++) {
         hf_client *client = &run->actors[i].client;
         hf_client_look(client);
@@ -542,6 +549,7 @@ static void open_world(hf_run_state *run)
                                .trace = run->config->trace,
                                .faults = hf_world_faults_none() };
     run->world = hf_world_open(&config);
+    hf_world_watch_clock(run->world, look_at_clock, run);
 }
 
 void hf_run(const hf_run_config *config, hf_run_result *result)

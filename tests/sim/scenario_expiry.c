@@ -99,6 +99,8 @@ static void look(hf_workload *w)
     uint64_t wall = hf_world_wall(hf_run_world(w->run));
     uint64_t latest = hf_run_wall_max(w->run);
     uint64_t slack = hf_run_wall_slack(w->run);
+    /* A core in the middle of a turn still has the time of its beginning. */
+    bool everywhere = hf_run_wall_steady(w->run, now > slack ? now - slack : 0);
     for (uint32_t i = 0; i < e->open_count; i++) {
         deadline *d = &e->open[i];
         if (latest + slack >= d->least) {
@@ -108,7 +110,7 @@ static void look(hf_workload *w)
             continue;
         }
         if (wall > d->most + slack) {
-            d->gone = d->gone == 0 ? now : d->gone;
+            d->gone = d->gone == 0 && everywhere ? now : d->gone;
         } else if (d->gone != 0) {
             d->most = 0; /* the clock went back: a core that took no notice may still show it */
             d->gone = 0;

@@ -74,12 +74,25 @@ static void world_wall_anchor(hf_world *w)
 
 void hf_world_clock_step(hf_world *w, int64_t delta_ns)
 {
+    if (w->clock_watch != NULL) {
+        w->clock_watch(w->clock_watch_context);
+    }
     world_wall_anchor(w);
     if (delta_ns < 0 && w->wall_base < (uint64_t)-delta_ns + WORLD_S) {
         w->wall_base = WORLD_S;
     } else {
         w->wall_base += (uint64_t)delta_ns;
     }
+    w->stats.clock_step++;
+    if (w->clock_watch != NULL) {
+        w->clock_watch(w->clock_watch_context);
+    }
+}
+
+void hf_world_watch_clock(hf_world *w, hf_world_call *call, void *context)
+{
+    w->clock_watch = call;
+    w->clock_watch_context = context;
 }
 
 void hf_world_clock_drift(hf_world *w, int32_t ppm)
@@ -247,7 +260,6 @@ static void world_clock(hf_world *w)
     bool back = hf_world_prng_coin(&w->clock);
     hf_world__record(w, HF_WORLD__CLOCK, HF_WORLD__NOCORE, 0, step, back, NULL);
     hf_world_clock_step(w, back ? -(int64_t)step : (int64_t)step);
-    w->stats.clock_step++;
 }
 
 static void world_pause(hf_world *w)

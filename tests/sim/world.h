@@ -183,6 +183,9 @@ void hf_world_pause_core(hf_world *world, uint16_t core, uint64_t until);
 void hf_world_clock_step(hf_world *world, int64_t delta_ns);
 void hf_world_clock_drift(hf_world *world, int32_t ppm);
 uint64_t hf_world_wall(const hf_world *world);
+/* Called just before and just after each step: what the clock showed is not missed between two
+ * looks. */
+void hf_world_watch_clock(hf_world *world, hf_world_call *call, void *context);
 hf_disk *hf_world_disk(hf_world *world);
 
 /* ---- Clients

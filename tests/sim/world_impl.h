@@ -178,6 +178,8 @@ struct hf_world {
     /* clock */
     uint64_t mono_base, wall_base, wall_since;
     int32_t wall_ppm;
+    hf_world_call *clock_watch;
+    void *clock_watch_context;
     /* streams */
     hf_world_prng disk_pace, disk_faults, disk_crash, net, net_faults, clock, pauses, test;
     /* disk */
