@@ -43,8 +43,10 @@ int hf_disk_mkdir(hf_disk *disk, const char *path);
 int hf_disk_rename(hf_disk *disk, const char *path, const char *path_to);
 int hf_disk_unlink(hf_disk *disk, const char *path);
 /* Changes of this directory made up to `sequence` become durable. A failed one makes nothing
- * durable, and later ones, though they answer success, do not reach past what it lost. */
+ * durable, and later ones do not reach past what it lost: they answer -EIO, until a power loss. */
 int hf_disk_sync_dir(hf_disk *disk, const char *path, uint64_t sequence, bool failed);
+/* Such names are there: no process that starts now can make them durable. */
+bool hf_disk_stuck(const hf_disk *disk);
 /* Names in a directory, ascending. -ENOENT. */
 int hf_disk_list(const hf_disk *disk, const char *path,
                  void (*name)(void *context, const char *name), void *context);

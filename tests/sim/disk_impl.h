@@ -62,7 +62,7 @@ typedef enum hf_disk__change_kind {
 typedef struct hf_disk__change {
     uint64_t sequence;
     hf_disk__change_kind kind;
-    bool stuck; /* a failed SYNC_DIR lost it: no later one makes it durable */
+    bool stuck; /* a failed SYNC_DIR lost it: later ones fail, until a power loss */
     char path[HF_DISK_PATH_MAX + 1];
     char path_to[HF_DISK_PATH_MAX + 1];
     hf_disk_file *file;

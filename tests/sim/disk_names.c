@@ -339,7 +339,17 @@ int hf_disk_sync_dir(hf_disk *disk, const char *path, uint64_t sequence, bool fa
         }
     }
     disk->journal_count = kept;
-    return 0;
+    return stuck ? -EIO : 0;
+}
+
+bool hf_disk_stuck(const hf_disk *disk)
+{
+    for (uint32_t i = 0; i < disk->journal_count; i++) {
+        if (disk->journal[i].stuck) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int hf_disk_list(const hf_disk *disk, const char *path,

@@ -161,10 +161,15 @@ void hf_run__fatal(hf_run_state *run)
         run->phase = HF_PHASE_OVER;
         return;
     }
+    bool rebooted = hf_disk_stuck(hf_world_disk(run->world)) && !hf_run__ready(run);
     if (fatal->code != EXIT_IO || !io) {
         hf_run_fail(run, HF_RUN_CRASHED, "the node stopped itself without cause, code %d: %s",
                     fatal->code, fatal->message);
         run->phase = HF_PHASE_OVER;
+        return;
+    }
+    if (rebooted) { /* it did not even start: the file system is dead until the machine is */
+        hf_run__crash(run, HF_WORLD_POWER, run->plan.down_ns);
         return;
     }
     down(run, run->plan.down_ns);

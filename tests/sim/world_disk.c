@@ -247,11 +247,12 @@ static int64_t land_write(hf_world *w, hf_world__op *o)
 static int64_t land_sync(hf_world *w, hf_world__op *o)
 {
     const hf_io_op *op = o->op;
-    w->stats.sync_error += o->fails;
     if (op->kind == HF_IO_SYNC_DIR) {
         int result = hf_disk_sync_dir(w->disk, op->path, o->sequence, o->fails);
+        w->stats.sync_error += o->fails || result == -EIO;
         return o->fails ? -EIO : result;
     }
+    w->stats.sync_error += o->fails;
     if (o->fails) {
         hf_disk_sync_failed(o->file);
         return -EIO;

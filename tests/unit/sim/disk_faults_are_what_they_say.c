@@ -131,8 +131,13 @@ static void failed_directory_sync_is_not_mended_either(void **state)
         test_node_boot(&node, world, 1);
         assert_true(test_open(&node, "a", HF_IO_CREATE) >= 0);
         assert_int_equal(test_name(&node, HF_IO_SYNC_DIR, "", NULL), -EIO);
-        assert_int_equal(test_name(&node, HF_IO_SYNC_DIR, "", NULL), 0);
+        assert_int_equal(test_name(&node, HF_IO_SYNC_DIR, "", NULL), -EIO);
+        hf_world_crash(world, HF_WORLD_KILL); /* a new process finds it so */
+        test_node_boot(&node, world, 1);
+        assert_int_equal(test_name(&node, HF_IO_SYNC_DIR, "", NULL), -EIO);
+        assert_true(hf_disk_stuck(hf_world_disk(world)));
         hf_world_crash(world, HF_WORLD_POWER);
+        assert_false(hf_disk_stuck(hf_world_disk(world)));
         lost += !test_exists(world, "a");
         hf_world_close(world);
     }
