@@ -99,7 +99,9 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
         hf_reader reader = hf_reader_of(head);
         shard->ts_saved = hf_read_u64(&reader);
         shard->floor_ts = shard->ts_saved; /* what was before it is known in part only */
-        hf_hlc_observe(&shard->clock, hf_read_u64(&reader));
+        /* The clock follows the log while it is replayed: versions older than it may be freed, and
+         * what is added late must find them. */
+        shard->clock_saved = hf_read_u64(&reader);
         hf_hlc_observe(&shard->clock, shard->ts_saved);
         err = hf_range_merge(&shard->map, &reader);
         detail = "the checkpoint's list of ranges is damaged";
@@ -195,6 +197,7 @@ static void on_opened(void *context, hf_err err, const char *detail)
         hf_shard__fail(shard, exit_code(err), "reading the log", detail);
         return;
     }
+    hf_hlc_observe(&shard->clock, shard->clock_saved);
     shard->boot = HF_BOOT_MEET;
     post_claims(shard);
     hf_shard__drain(shard);

@@ -72,16 +72,6 @@ void hf_changes__note(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t l
 
 /* ---- What is resolved ---- */
 
-static uint64_t below_undecided(const hf_part_list *list, uint64_t ts)
-{
-    for (const hf_part *part = list->first; part != NULL; part = part->next) {
-        if (hf_participant_undecided(&part->p) && part->p.pts <= ts) {
-            ts = part->p.pts - 1;
-        }
-    }
-    return ts;
-}
-
 /* The notes whose records are not durable are the newest ones: log positions ascend, but for those
  * of transactions over several shards, which were durable before they were applied (position 0). */
 static uint64_t below_volatile(const hf_shard *shard, const hf_changes *c, uint64_t ts)
@@ -108,11 +98,7 @@ static uint64_t below_volatile(const hf_shard *shard, const hf_changes *c, uint6
 
 static uint64_t resolved(hf_shard *shard, const hf_changes *c)
 {
-    uint64_t ts = hf_shard__now(shard);
-    for (uint16_t i = 0; i < shard->count; i++) {
-        ts = below_undecided(&shard->lists[i], ts);
-    }
-    ts = below_undecided(&shard->old, ts);
+    uint64_t ts = hf_part__oldest_pts(shard, hf_shard__now(shard) + 1) - 1;
     return hf_log_durable(shard->log) == hf_log_appended(shard->log) ? ts
                                                                      : below_volatile(shard, c, ts);
 }

@@ -58,6 +58,39 @@ static void list_remove(hf_part_list *list, hf_part *part)
     }
 }
 
+/* Prepared here from now on, and the outcome open. */
+static void undecided_add(hf_shard *shard, hf_part *part)
+{
+    hf_part *last = shard->undecided_last;
+    HF_ASSERT(last == NULL || last->p.pts < part->p.pts);
+    part->prev_undecided = last;
+    part->next_undecided = NULL;
+    if (last != NULL) {
+        last->next_undecided = part;
+    } else {
+        shard->undecided_first = part;
+    }
+    shard->undecided_last = part;
+    shard->undecided++;
+    shard->reserve += RESERVE_PER_PART;
+}
+
+static void undecided_remove(hf_shard *shard, hf_part *part)
+{
+    if (part->prev_undecided != NULL) {
+        part->prev_undecided->next_undecided = part->next_undecided;
+    } else {
+        shard->undecided_first = part->next_undecided;
+    }
+    if (part->next_undecided != NULL) {
+        part->next_undecided->prev_undecided = part->prev_undecided;
+    } else {
+        shard->undecided_last = part->prev_undecided;
+    }
+    shard->undecided--;
+    shard->reserve -= RESERVE_PER_PART;
+}
+
 hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt)
 {
     return hf_map_find_pointer(&shard->parts, id_of(attempt));
@@ -130,19 +163,8 @@ uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise)
 
 uint64_t hf_part__oldest_pts(const hf_shard *shard, uint64_t otherwise)
 {
-    uint64_t oldest = otherwise;
-    for (uint16_t i = 0; i <= shard->count; i++) {
-        const hf_part *part = i == shard->count ? shard->old.first : shard->lists[i].first;
-        /* In order of coming, and so of their prepare timestamps: the first undecided one counts.
-         */
-        while (part != NULL && !hf_participant_undecided(&part->p)) {
-            part = part->next;
-        }
-        if (part != NULL && part->p.pts < oldest) {
-            oldest = part->p.pts;
-        }
-    }
-    return oldest;
+    const hf_part *part = shard->undecided_first;
+    return part != NULL && part->p.pts < otherwise ? part->p.pts : otherwise;
 }
 
 /* ---- Records that must be written, whatever the room ---- */
@@ -264,8 +286,8 @@ static void drop_effects(hf_shard *shard, hf_part *part)
 
 static void decided(hf_shard *shard, hf_part *part)
 {
-    shard->undecided--;
-    shard->reserve -= RESERVE_PER_PART;
+    HF_ASSERT(part->p.pts > hf_table_floor(shard->table)); /* it may commit just there */
+    undecided_remove(shard, part);
     if (part->old) {
         shard->old_undecided--;
     }
@@ -491,9 +513,8 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.participants = msg->participants;
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
-    shard->undecided++;
-    shard->reserve += RESERVE_PER_PART;
     hf_part__step(shard, part, HF_EVENT_LOGGED, shard->self, pts);
+    undecided_add(shard, part);
     hf_shard__hold_part(shard, *lsn, part);
     return HF_OK;
 }
@@ -686,7 +707,8 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     uint64_t pts = hf_read_u64(&r);
     hf_age age = { hf_read_u64(&r), hf_read_u64(&r) };
     hf_part *part = hf_part__find(shard, attempt);
-    if (r.bad || part != NULL) {
+    bool ascends = shard->undecided_last == NULL || shard->undecided_last->p.pts < pts;
+    if (r.bad || part != NULL || !ascends) {
         return HF_E_CORRUPT;
     }
     part = hf_part__make(shard, attempt, age);
@@ -720,9 +742,8 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     part->locks.prepared = true;
     part->locks.pts = pts;
     hf_hlc_observe(&shard->clock, pts);
-    shard->undecided++;
+    undecided_add(shard, part);
     shard->old_undecided++;
-    shard->reserve += RESERVE_PER_PART;
     return HF_OK;
 }
 

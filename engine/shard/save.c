@@ -21,13 +21,11 @@ static uint64_t log_target(const hf_shard *shard)
     return bytes > least ? bytes : least;
 }
 
-static void mark_drains(hf_shard *shard, hf_part_list *list)
+static void mark_drains(hf_shard *shard)
 {
-    for (hf_part *part = list->first; part != NULL; part = part->next) {
-        if (hf_participant_undecided(&part->p)) {
-            part->drains = true;
-            shard->save.drains++;
-        }
+    for (hf_part *part = shard->undecided_first; part != NULL; part = part->next_undecided) {
+        part->drains = true;
+        shard->save.drains++;
     }
 }
 
@@ -40,10 +38,7 @@ static void begin(hf_shard *shard)
     save->lsn = hf_part__oldest_lsn(shard, hf_log_appended(shard->log));
     save->drains = 0;
     save->drops_seen = save->drops;
-    for (uint16_t i = 0; i < shard->count; i++) {
-        mark_drains(shard, &shard->lists[i]);
-    }
-    mark_drains(shard, &shard->old);
+    mark_drains(shard);
     save->state = HF_SAVE_DRAIN;
 }
 

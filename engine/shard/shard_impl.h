@@ -51,9 +51,10 @@ struct hf_part {
     hf_participant p;
     hf_lock_txn locks;
     hf_ticket ticket;
-    hf_part *next, *prev; /* those of one coordinator, in order of coming */
-    hf_item *item;        /* waits */
-    uint8_t *effects;     /* mutations, in the heap */
+    hf_part *next, *prev;                     /* those of one coordinator, in order of coming */
+    hf_part *next_undecided, *prev_undecided; /* in order of prepare timestamps */
+    hf_item *item;                            /* waits */
+    uint8_t *effects;                         /* mutations, in the heap */
     uint32_t effects_size;
     uint8_t *replies; /* body of the answer to the coordinator */
     uint32_t replies_size;
@@ -174,15 +175,17 @@ struct hf_shard {
     hf_part_list old;                  /* of earlier incarnations: recovered from the log */
     uint64_t watermarks[HF_SHARDS_MAX];
     uint32_t undecided;
-    hf_ring held;                /* of hf_held, ascending lsn */
-    hf_ring acks[HF_SHARDS_MAX]; /* of u64 lsn: FINALIZEs counted when durable */
+    hf_part *undecided_first, *undecided_last; /* in order of prepare timestamps */
+    hf_ring held;                              /* of hf_held, ascending lsn */
+    hf_ring acks[HF_SHARDS_MAX];               /* of u64 lsn: FINALIZEs counted when durable */
     uint64_t acked[HF_SHARDS_MAX];
     bool ack_due[HF_SHARDS_MAX];
     hf_item *stalled_first, *stalled_last;
     hf_msg *backlog_first, *backlog_last; /* records that must be appended, in order */
     uint64_t reserve;                     /* log bytes kept free for the ends of what is prepared */
     uint64_t system_keys;
-    uint64_t ts_saved; /* recovery: effects at or below are in the checkpoint */
+    uint64_t ts_saved;    /* recovery: effects at or below are in the checkpoint */
+    uint64_t clock_saved; /* recovery: the clock is to be above this when the log was replayed */
     hf_shard_set boot_heard, resolved_heard;
     uint32_t old_undecided;
     uint64_t replayed;

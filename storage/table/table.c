@@ -424,6 +424,7 @@ static hf_table__state *fold_place(hf_table *table, hf_table__state *above, hf_b
 static void fold_late(hf_table *table, hf_table__entry *e, hf_bytes field, int64_t delta,
                       uint64_t ts, uint64_t lsn)
 {
+    HF_PRE(ts >= table->floor); /* what lies below may be gone */
     hf_table__state *above = &e->state;
     while (above->older != NULL && above->older->state.ts > ts) {
         above = &above->older->state;

@@ -39,6 +39,7 @@ static void change(world *w)
     if (n % 3 == 0) {
         uint64_t ts = w->now - hf_prng_below(&w->prng, w->now - w->ts);
         const model_key *k = model_find(&w->model, key);
+        ts = ts < hf_table_floor(w->home.table) ? w->now : ts; /* nor below the floor */
         for (uint32_t i = 0; k != NULL && i < k->count; i++) {
             if (!k->versions[i].folded && k->versions[i].ts > ts) {
                 ts = w->now; /* nothing is added below a put */
