@@ -114,6 +114,9 @@ void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
     if (shard->view_many) {
         hf_workspace_reset(&shard->workspace);
     }
+    e->ending = HF_ENDING_DONE; /* not all of it is cleared: the key is large */
+    e->waits = false;
+    e->grant_count = 0;
     bool at = (msg->flags & HF_TXN_AT) != 0;
     uint64_t ts = at ? msg->read_ts : hf_shard__now(shard);
     hf_view__open(shard, &e->view, at ? msg->read_ts : HF_TS_MAX, ts, msg->proto);
@@ -146,7 +149,8 @@ void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t ls
                 hf_table_get(shard->table, mutation.key, HF_TS_MAX).value.kind != HF_KIND_NONE;
             shard->system_keys += (uint64_t)(mutation.op != HF_MUTATION_DELETE) - (uint64_t)was;
         }
-        hf_mutation_apply(shard->table, &mutation, ts, lsn, &shard->scratch);
+        uint64_t hash = hf_shard__hash(shard, mutation.key);
+        hf_mutation_apply_hashed(shard->table, &mutation, hash, ts, lsn, &shard->scratch);
     }
     HF_ASSERT(!reader.bad);
 }

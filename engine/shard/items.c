@@ -125,75 +125,133 @@ static hf_lock_mode mode_of(const hf_command *command)
     return (command->flags & HF_COMMAND_WRITE) != 0 ? HF_LOCK_X : HF_LOCK_S;
 }
 
-static bool visit_command(const hf_txn_command *c, want_visit *visit, void *context)
+enum { WANTS_KEPT = 64 * 1024, HASHES_LOOKED_AT = 4 };
+
+static hf_bytes keep_key(hf_shard *shard, hf_bytes user)
+{
+    static const uint8_t space = HF_SPACE_USER;
+    uint32_t at = shard->want_keys.size;
+    HF_PRE(user.size <= HF_KEY_SIZE_MAX);
+    hf_buf_raw(&shard->want_keys, &space, 1);
+    hf_buf_raw(&shard->want_keys, user.data, user.size);
+    return hf_bytes_of(shard->want_keys.data + at, 1 + user.size);
+}
+
+static void gather(hf_shard *shard, want *w)
+{
+    if (!w->is_range) {
+        w->hash = hf_table_hash(shard->table, w->key);
+    }
+    hf_buf_raw(&shard->wants, w, sizeof *w);
+}
+
+static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
 {
     static const uint8_t space_start[] = { HF_SPACE_USER };
     static const uint8_t space_end[] = { HF_SPACE_USER + 1 };
-    want w = { .mode = mode_of(c->command) };
-    hf_internal_key key;
-    hf_internal_key end;
-    if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
-        w.is_range = true;
-        w.key = hf_bytes_of(space_start, 1);
-        w.end = hf_bytes_of(space_end, 1);
-        hf_range_query query;
-        if (strcmp(c->command->name, "hf.range") == 0 &&
-            hf_range_parse(c->args, c->argc, &query, NULL)) {
-            w.from = hf_internal_key_set(&key, query.start);
-            w.to = query.end.size == 0 ? w.end : hf_internal_key_set(&end, query.end);
-        }
-        return visit(context, &w);
+    want w = { .mode = mode_of(c->command), .is_range = true };
+    w.key = hf_bytes_of(space_start, 1);
+    w.end = hf_bytes_of(space_end, 1);
+    hf_range_query query;
+    if (strcmp(c->command->name, "hf.range") == 0 &&
+        hf_range_parse(c->args, c->argc, &query, NULL)) {
+        w.from = keep_key(shard, query.start);
+        w.to = query.end.size == 0 ? w.end : keep_key(shard, query.end);
     }
+    gather(shard, &w);
+}
+
+static void gather_command(hf_shard *shard, const hf_txn_command *c)
+{
     uint32_t first, count, step;
-    if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
-        return true;
+    if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
+        gather_all_keys(shard, c);
+        return;
     }
+    if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
+        return;
+    }
+    want w = { .mode = mode_of(c->command) };
     for (uint32_t i = 0; i < count; i++) {
-        w.key = hf_internal_key_set(&key, c->args[first + i * step]);
-        if (!visit(context, &w)) {
+        w.key = keep_key(shard, c->args[first + i * step]);
+        gather(shard, &w);
+    }
+}
+
+static void gather_fence(hf_shard *shard, const hf_txn_fence *fence)
+{
+    want w = {
+        .key = fence->start, .end = fence->end, .is_range = fence->is_range, .mode = fence->mode
+    };
+    if (!fence->is_range) { /* hf_shard__hash() looks at it when the message is gone */
+        uint32_t at = shard->want_keys.size;
+        hf_buf_raw(&shard->want_keys, fence->start.data, fence->start.size);
+        w.key = hf_bytes_of(shard->want_keys.data + at, fence->start.size);
+    }
+    gather(shard, &w);
+}
+
+bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
+{
+    hf_buf *wants = &shard->wants;
+    hf_buf *keys = &shard->want_keys;
+    hf_buf_trim(wants, WANTS_KEPT);
+    hf_buf_trim(keys, WANTS_KEPT);
+    hf_buf_reset(wants);
+    hf_buf_reset(keys);
+    shard->wants_of = msg;
+    /* A key is not longer here than with its size in the message: the keys stay where they are. */
+    if (!hf_buf_reserve(keys, msg->head.size)) {
+        return false;
+    }
+    hf_txn_reader reader;
+    hf_txn_reader_open(&reader, msg, &shard->args);
+    if ((msg->flags & HF_TXN_STUB) != 0) {
+        want w = { .mode = HF_LOCK_X };
+        uint8_t *stub = hf_buf_extend(keys, HF_STUB_KEY_SIZE);
+        hf_stub__key(msg->id, stub);
+        w.key = hf_bytes_of(stub, HF_STUB_KEY_SIZE);
+        gather(shard, &w);
+    }
+    hf_txn_condition condition;
+    while (hf_txn_next_condition(&reader, &condition)) {
+        want w = { .mode = HF_LOCK_S, .key = keep_key(shard, condition.key) };
+        gather(shard, &w);
+    }
+    hf_txn_command command;
+    while (hf_txn_next_command(&reader, &command)) {
+        gather_command(shard, &command);
+    }
+    hf_txn_fence fence;
+    while (hf_txn_next_fence(&reader, &fence)) {
+        gather_fence(shard, &fence);
+    }
+    HF_ASSERT(keys->size <= msg->head.size && !keys->failed);
+    return !wants->failed;
+}
+
+bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit, void *context)
+{
+    HF_PRE(shard->wants_of == msg);
+    const want *w = (const want *)(const void *)shard->wants.data;
+    for (uint32_t left = shard->wants.size / (uint32_t)sizeof *w; left != 0; left--, w++) {
+        if (!visit(context, w)) {
             return false;
         }
     }
     return true;
 }
 
-/* Every key that the transaction touches at this shard, in the order of the message. */
-bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit, void *context)
+uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key)
 {
-    hf_txn_reader reader;
-    hf_txn_reader_open(&reader, msg, &shard->args);
-    if ((msg->flags & HF_TXN_STUB) != 0) {
-        uint8_t stub[HF_STUB_KEY_SIZE];
-        hf_stub__key(msg->id, stub);
-        want w = { .key = hf_bytes_of(stub, sizeof stub), .mode = HF_LOCK_X };
-        if (!visit(context, &w)) {
-            return false;
+    const want *w = (const want *)(const void *)shard->wants.data;
+    uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
+    for (uint32_t i = 0; i < count && i < HASHES_LOOKED_AT; i++) {
+        if (!w[i].is_range && hf_bytes_equal(w[i].key, key)) {
+            return w[i].hash;
         }
     }
-    hf_txn_condition condition;
-    while (hf_txn_next_condition(&reader, &condition)) {
-        hf_internal_key key;
-        want w = { .key = hf_internal_key_set(&key, condition.key), .mode = HF_LOCK_S };
-        if (!visit(context, &w)) {
-            return false;
-        }
-    }
-    hf_txn_command command;
-    while (hf_txn_next_command(&reader, &command)) {
-        if (!visit_command(&command, visit, context)) {
-            return false;
-        }
-    }
-    hf_txn_fence fence;
-    while (hf_txn_next_fence(&reader, &fence)) {
-        want w = {
-            .key = fence.start, .end = fence.end, .is_range = fence.is_range, .mode = fence.mode
-        };
-        if (!visit(context, &w)) {
-            return false;
-        }
-    }
-    return true;
+    return hf_table_hash(shard->table, key);
 }
 
 /* Whether all of the interval is this shard's. */
@@ -238,13 +296,11 @@ bool hf_owner__check_lock(void *context, const want *w)
     bool free;
     if (a->read_ts != 0) {
         free = w->is_range ? hf_lock_range_free_at(locks, w->key, w->end, a->read_ts, &a->at)
-                           : hf_lock_free_at(locks, w->key, hf_shard__hash(a->shard, w->key),
-                                             a->read_ts, &a->at);
+                           : hf_lock_free_at(locks, w->key, w->hash, a->read_ts, &a->at);
     } else {
         free = w->is_range
                    ? hf_lock_range_free(locks, w->key, w->end, w->mode, a->age, a->self, &a->at)
-                   : hf_lock_free(locks, w->key, hf_shard__hash(a->shard, w->key), w->mode, a->age,
-                                  a->self, &a->at);
+                   : hf_lock_free(locks, w->key, w->hash, w->mode, a->age, a->self, &a->at);
     }
     a->blocked = *w;
     return free;
@@ -270,8 +326,7 @@ bool hf_owner__take_lock(void *context, const want *w)
     asking *a = context;
     hf_lock_txn *self = (hf_lock_txn *)(uintptr_t)a->self;
     return w->is_range ? hf_lock_take_range(a->shard->locks, w->key, w->end, w->mode, self)
-                       : hf_lock_take(a->shard->locks, w->key, hf_shard__hash(a->shard, w->key),
-                                      w->mode, self);
+                       : hf_lock_take(a->shard->locks, w->key, w->hash, w->mode, self);
 }
 
 /* ---- Waiting ---- */

@@ -25,6 +25,7 @@ static bool wait_for_escrow(hf_shard *shard, const hf_msg_txn *msg, hf_item *ite
 {
     asking a = { .shard = shard, .self = part == NULL ? NULL : &part->locks, .age = msg->age };
     want w = { .key = hf_bytes_of(e->key.data, e->key.size), .mode = HF_LOCK_S };
+    w.hash = hf_shard__hash(shard, w.key);
     while (!hf_owner__check_lock(&a, &w)) {
         if (!hf_owner__wound_younger(shard, &a)) {
             return hf_owner__block(shard, &msg->head, item, part, &a);
@@ -124,6 +125,12 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
         hf_hlc_observe(&shard->clock,
                        msg->read_ts); /* the read floor: no later write gets below it */
     }
+    if (!hf_owner__gather_wants(shard, msg)) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                         HF_LIT("-OOM no memory for the request\r\n"));
+        hf_owner__drop_item(shard, item);
+        return;
+    }
     asking home = { .shard = shard };
     if (!hf_owner__visit_wants(shard, msg, hf_owner__check_home, &home)) {
         reroute(shard, msg, part);
@@ -154,7 +161,7 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
     } else if ((msg->flags & HF_TXN_STAMP) != 0 && msg->command_count == 0) {
         end_stamps(shard, msg);
     } else {
-        evaluation e = { .ending = HF_ENDING_DONE };
+        evaluation e;
         hf_owner__evaluate(shard, msg, &e);
         if (e.waits && wait_for_escrow(shard, msg, item, part, &e)) {
             if (part != NULL && part->p.state != HF_PARTICIPANT_QUEUED) {
@@ -179,12 +186,14 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
 
 /* ---- LOCK_READ: locks in memory, and the records ---- */
 
-static bool visit_locks(const hf_msg_lock_read *msg, want_visit *visit, void *context)
+static bool visit_locks(const hf_shard *shard, const hf_msg_lock_read *msg, want_visit *visit,
+                        void *context)
 {
     hf_reader reader = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg));
     for (uint32_t i = 0; i < msg->count; i++) {
         want w = { .mode = (hf_lock_mode)hf_read_u8(&reader) };
         w.key = hf_read_bytes(&reader);
+        w.hash = hf_table_hash(shard->table, w.key);
         HF_ASSERT(!reader.bad);
         if (!visit(context, &w)) {
             return false;
@@ -196,7 +205,7 @@ static bool visit_locks(const hf_msg_lock_read *msg, want_visit *visit, void *co
 static bool read_record(void *context, const want *w)
 {
     hf_shard *shard = ((asking *)context)->shard;
-    hf_got got = hf_table_get(shard->table, w->key, HF_TS_MAX);
+    hf_got got = hf_table_get_hashed(shard->table, w->key, w->hash, HF_TS_MAX);
     if (got.lsn > shard->view_lsn) {
         shard->view_lsn = got.lsn;
     }
@@ -230,12 +239,12 @@ void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *
     }
     part->ticket = msg->ticket;
     asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
-    if (!visit_locks(msg, hf_owner__check_home, &a) || a.frozen) {
+    if (!visit_locks(shard, msg, hf_owner__check_home, &a) || a.frozen) {
         hf_owner__refuse(shard, &as, part, HF_ENDING_REROUTE, 0, hf_bytes_of(NULL, 0));
         hf_owner__drop_item(shard, item);
         return;
     }
-    while (!visit_locks(msg, hf_owner__check_lock, &a)) {
+    while (!visit_locks(shard, msg, hf_owner__check_lock, &a)) {
         if (hf_owner__wound_younger(shard, &a)) {
             continue;
         }
@@ -247,8 +256,8 @@ void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *
     }
     hf_buf_reset(&shard->replies);
     shard->view_lsn = 0;
-    if (!visit_locks(msg, hf_owner__take_lock, &a) || !visit_locks(msg, read_record, &a) ||
-        shard->replies.failed) {
+    if (!visit_locks(shard, msg, hf_owner__take_lock, &a) ||
+        !visit_locks(shard, msg, read_record, &a) || shard->replies.failed) {
         hf_owner__refuse(shard, &as, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM no memory for locks\r\n"));
     } else {

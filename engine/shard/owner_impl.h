@@ -10,8 +10,9 @@
 
 /* A key or range that a message touches at this shard, and how. */
 typedef struct want {
-    hf_bytes key; /* internal */
-    hf_bytes end; /* ranges */
+    hf_bytes key;  /* internal */
+    uint64_t hash; /* of the key, in the table and among the locks; not of a range */
+    hf_bytes end;  /* ranges */
     bool is_range;
     hf_bytes from,
         to; /* ranges: what must be here; both empty: as much as is here (during the visit) */
@@ -46,6 +47,10 @@ void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, 
                       uint64_t lsn, hf_bytes body);
 void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_ending ending,
                       uint64_t lsn, hf_bytes body);
+/* Every key that the transaction touches at this shard, in the order of the message: read once,
+ * then visited as often as need be. False: no memory for them. */
+bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg);
+/* Of the message whose wants were gathered last. */
 bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,
                            void *context);
 bool hf_owner__check_home(void *context, const want *w);

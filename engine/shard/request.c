@@ -43,12 +43,21 @@ bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
     command->command = hf_command_at(hf_read_u16(&reader->in));
     command->argc = hf_read_u32(&reader->in);
     hf_buf_reset(reader->args);
-    for (uint32_t i = 0; i < command->argc && !reader->in.bad; i++) {
-        hf_bytes arg = hf_read_bytes(&reader->in);
-        hf_buf_raw(reader->args, &arg, sizeof arg);
+    hf_bytes *args =
+        (hf_bytes *)(void *)hf_buf_extend(reader->args, command->argc * (uint32_t)sizeof *args);
+    HF_ASSERT(!reader->in.bad && args != NULL && command->command != NULL);
+    const uint8_t *at = reader->in.at;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        uint32_t size;
+        HF_ASSERT((size_t)(reader->in.end - at) >= sizeof size);
+        memcpy(&size, at, sizeof size);
+        at += sizeof size;
+        HF_ASSERT((size_t)(reader->in.end - at) >= size);
+        args[i] = hf_bytes_of(at, size);
+        at += size;
     }
-    HF_ASSERT(!reader->in.bad && command->command != NULL && !reader->args->failed);
-    command->args = (const hf_bytes *)(const void *)reader->args->data;
+    reader->in.at = at;
+    command->args = args;
     return true;
 }
 

@@ -1,6 +1,6 @@
 #include "engine/shard/session_impl.h"
 
-#include "engine/base/hash.h"
+#include "engine/base/crc32c.h"
 
 /* ---- Connections ---- */
 
@@ -464,7 +464,7 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
 
 static uint64_t key_bit(hf_bytes key)
 {
-    return (uint64_t)1 << (hf_hash64(0, key.data, key.size) & 63);
+    return (uint64_t)1 << (hf_crc32c(0, key.data, key.size) & 63);
 }
 
 static void key_bits(const hf_request *request, uint64_t *changes, uint64_t *adds)
@@ -495,7 +495,7 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
 {
     uint64_t changes = 0;
     uint64_t adds = 0;
-    if (conn->multi_open != 0 || shard->count > 1) {
+    if (conn->multi_open != 0) {
         key_bits(request, &changes, &adds);
         if (((changes & (conn->keys_changed | conn->keys_added)) | (adds & conn->keys_changed)) !=
             0) {
@@ -517,6 +517,7 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
         return true;
     }
     case HF_STARTED_MULTI:
+        key_bits(request, &changes, &adds);
         conn->keys_changed |= changes;
         conn->keys_added |= adds;
         break;

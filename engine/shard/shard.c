@@ -94,11 +94,6 @@ uint64_t hf_shard__now(hf_shard *shard)
     return hf_hlc_next(&shard->clock, shard->io->wall_ns);
 }
 
-uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key)
-{
-    return hf_table_hash(shard->table, key);
-}
-
 void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail)
 {
     char text[400];
@@ -339,8 +334,9 @@ const hf_io_handler *hf_shard_handler(void)
 
 static void open_bufs(hf_shard *shard)
 {
-    hf_buf *all[] = { &shard->mutations, &shard->replies, &shard->args, &shard->message,
-                      &shard->scratch,   &shard->grants,  &shard->head, &shard->routes };
+    hf_buf *all[] = { &shard->mutations, &shard->replies,  &shard->args, &shard->message,
+                      &shard->scratch,   &shard->grants,   &shard->head, &shard->routes,
+                      &shard->wants,     &shard->want_keys };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         hf_buf_open(all[i], shard->heap);
     }

@@ -196,6 +196,8 @@ struct hf_shard {
 
     /* evaluation scratch, reused */
     hf_buf mutations, replies, args, message, scratch, grants, head, routes;
+    hf_buf wants, want_keys;    /* of the transaction that is looked at: see owner_impl.h */
+    const hf_msg_txn *wants_of; /* for an assertion */
     hf_workspace workspace;
     uint64_t view_at;  /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
     uint64_t view_lsn; /* the newest log position that the evaluation saw */
@@ -239,6 +241,7 @@ void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg);
 void hf_shard__drain(hf_shard *shard);   /* works off what was posted to ourselves */
 uint64_t hf_shard__now(hf_shard *shard); /* next timestamp */
 void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail);
+/* The hash of an internal key; known already for those of the transaction that is looked at. */
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
 void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the retention */
 /* Frees old versions at once, as far as they may go. */

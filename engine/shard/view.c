@@ -27,7 +27,7 @@ static uint64_t at_of(const hf_view *view)
 static void read_table(hf_view *view, hf_bytes key, hf_value *value)
 {
     hf_shard *shard = view->context;
-    hf_got got = hf_table_get(shard->table, key, at_of(view));
+    hf_got got = hf_table_get_hashed(shard->table, key, hf_shard__hash(shard, key), at_of(view));
     saw(shard, &got);
     *value = got.value;
     if (expired(shard, value->expire_ms, view->ts)) {
@@ -206,7 +206,9 @@ void hf_view__fetch(void *context, hf_bytes key, hf_value *value)
 uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user, uint64_t ts)
 {
     hf_internal_key key;
-    hf_got got = hf_table_get(shard->table, hf_internal_key_set(&key, user), HF_TS_MAX);
+    hf_bytes internal = hf_internal_key_set(&key, user);
+    hf_got got =
+        hf_table_get_hashed(shard->table, internal, hf_shard__hash(shard, internal), HF_TS_MAX);
     saw(shard, &got);
     if (got.ts == 0) {
         /* Nothing was ever here, as far as this owner knows: that it stayed so is worth no more

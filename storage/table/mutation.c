@@ -295,14 +295,20 @@ hf_err hf_mutation_onto(const hf_mutation *m, hf_value *value, hf_buf *scratch)
 void hf_mutation_apply(hf_table *table, const hf_mutation *m, uint64_t ts, uint64_t lsn,
                        hf_buf *scratch)
 {
+    hf_mutation_apply_hashed(table, m, hf_table_hash(table, m->key), ts, lsn, scratch);
+}
+
+void hf_mutation_apply_hashed(hf_table *table, const hf_mutation *m, uint64_t hash, uint64_t ts,
+                              uint64_t lsn, hf_buf *scratch)
+{
     if (m->op == HF_MUTATION_ADD) {
-        hf_table_fold(table, m->key, m->bytes, m->integer, ts, lsn);
+        hf_table_fold_hashed(table, m->key, hash, m->bytes, m->integer, ts, lsn);
         return;
     }
     hf_value value = { .kind = HF_KIND_NONE };
     bool reads = m->op == HF_MUTATION_FIELDS || m->op == HF_MUTATION_EXPIRE;
     if (reads) {
-        hf_value before = hf_table_get(table, m->key, HF_TS_MAX).value;
+        hf_value before = hf_table_get_hashed(table, m->key, hash, HF_TS_MAX).value;
         if (before.kind != HF_KIND_NONE && !hf_value_expired(before.expire_ms, ts)) {
             value = before;
         } else if (m->op == HF_MUTATION_EXPIRE) {
@@ -312,5 +318,5 @@ void hf_mutation_apply(hf_table *table, const hf_mutation *m, uint64_t ts, uint6
     hf_buf_reset(scratch);
     hf_err err = hf_mutation_onto(m, &value, scratch);
     HF_ASSERT(err == HF_OK);
-    hf_table_put(table, m->key, &value, ts, lsn);
+    hf_table_put_hashed(table, m->key, hash, &value, ts, lsn);
 }

@@ -52,6 +52,9 @@ bool hf_mutation_field(hf_reader *list, hf_field *field);
  * hf_table_admits() and the command checked types and bounds. */
 void hf_mutation_apply(hf_table *table, const hf_mutation *mutation, uint64_t ts, uint64_t lsn,
                        hf_buf *scratch);
+/* The same for a caller that has the key's hash already. */
+void hf_mutation_apply_hashed(hf_table *table, const hf_mutation *mutation, uint64_t hash,
+                              uint64_t ts, uint64_t lsn, hf_buf *scratch);
 /* Applies to a decoded value instead of the table: `value` before -> after; blocks are built in
  * `scratch` (appended; value->bytes then points into it). For a transaction that sees its own
  * writes. */

@@ -304,9 +304,14 @@ static void put_newest(hf_table *table, hf_table__entry *e, const hf_value *valu
 
 void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn)
 {
+    hf_table_put_hashed(table, key, hf_table_hash(table, key), value, ts, lsn);
+}
+
+void hf_table_put_hashed(hf_table *table, hf_bytes key, uint64_t hash, const hf_value *value,
+                         uint64_t ts, uint64_t lsn)
+{
     HF_PRE(ts != 0 && ts != HF_TS_MAX);
     HF_PRE(!hf_table__has_bytes((uint8_t)value->kind) || value->bytes.size <= HF_VALUE_SIZE_MAX);
-    uint64_t hash = hf_table_hash(table, key);
     hf_table__entry *e = hf_table__find(table, key, hash);
     if (e == NULL) {
         put_new(table, key, hash, value, ts, lsn);
@@ -452,8 +457,13 @@ static void fold_late(hf_table *table, hf_table__entry *e, hf_bytes field, int64
 void hf_table_fold(hf_table *table, hf_bytes key, hf_bytes field, int64_t delta, uint64_t ts,
                    uint64_t lsn)
 {
+    hf_table_fold_hashed(table, key, hf_table_hash(table, key), field, delta, ts, lsn);
+}
+
+void hf_table_fold_hashed(hf_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
+                          int64_t delta, uint64_t ts, uint64_t lsn)
+{
     HF_PRE(ts != 0 && ts != HF_TS_MAX);
-    uint64_t hash = hf_table_hash(table, key);
     hf_table__entry *e = hf_table__find(table, key, hash);
     if (e == NULL) {
         hf_value v = added(table, NULL, field, delta);

@@ -62,11 +62,15 @@ bool hf_table_admits(const hf_table *table, uint64_t bytes);
 /* A new version, not older than the newest one; kind NONE is a tombstone (nothing is kept when the
  * key has no version). `value` is copied. */
 void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn);
+void hf_table_put_hashed(hf_table *table, hf_bytes key, uint64_t hash, const hf_value *value,
+                         uint64_t ts, uint64_t lsn);
 /* Adds `delta` to the integer (field empty) or to the record field (a decimal text) at `ts`. A
  * missing key or field counts as 0 and is made. The caller has proved that nothing overflows and
  * the kind fits. */
 void hf_table_fold(hf_table *table, hf_bytes key, hf_bytes field, int64_t delta, uint64_t ts,
                    uint64_t lsn);
+void hf_table_fold_hashed(hf_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
+                          int64_t delta, uint64_t ts, uint64_t lsn);
 
 /* ---- Order ---- */
 typedef struct hf_cursor {

@@ -25,6 +25,8 @@ uint32_t hf_int_to_text(int64_t value, char text[HF_INT_TEXT_MAX + 1])
     return size;
 }
 
+enum { SAFE_DIGITS = 18 };
+
 bool hf_int_from_text(hf_bytes text, int64_t *value)
 {
     if (text.size == 0 || text.size > HF_INT_TEXT_MAX) {
@@ -39,6 +41,17 @@ bool hf_int_from_text(hf_bytes text, int64_t *value)
         return false; /* a leading zero, or "-0" */
     }
     uint64_t sum = 0;
+    if (text.size - at <= SAFE_DIGITS) { /* cannot overflow */
+        for (; at < text.size; at++) {
+            uint8_t digit = (uint8_t)(text.data[at] - '0');
+            if (digit > 9) {
+                return false;
+            }
+            sum = sum * 10 + digit;
+        }
+        *value = (int64_t)(minus ? 0 - sum : sum);
+        return true;
+    }
     uint64_t most = minus ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
     for (; at < text.size; at++) {
         uint8_t digit = (uint8_t)(text.data[at] - '0');
