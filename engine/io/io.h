@@ -92,6 +92,9 @@ typedef enum hf_listener {
 
 typedef struct hf_io_handler {
     void (*on_message)(void *context, const hf_msg *msg);
+    /* May be NULL, and need not be called: this message is delivered a little later in this turn.
+     * What it will want can be fetched ahead; nothing may be done about it yet. */
+    void (*on_message_ahead)(void *context, const hf_msg *msg);
     void (*on_message_back)(void *context, hf_msg *msg);
     /* A new connection, handed to this core. The handler may conn_close() it at once. */
     void (*on_accept)(void *context, hf_conn_id conn, hf_listener listener);

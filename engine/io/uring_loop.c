@@ -173,6 +173,19 @@ static void deliver_back(hf_uring_core *core, uint16_t peer)
     } while (count == TAKE_BATCH);
 }
 
+/* Several misses at a time cost hardly more than one. */
+static void announce(hf_uring_core *core, const hf_msg *const *msgs, uint32_t count)
+{
+    if (count < 2 || core->io.handler->on_message_ahead == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (msgs[i]->kind < HF_MSG_KIND_MAKER) {
+            core->io.handler->on_message_ahead(core->io.context, msgs[i]);
+        }
+    }
+}
+
 static uint32_t deliver_from(hf_uring_core *core, uint16_t peer)
 {
     const hf_msg *msgs[TAKE_BATCH];
@@ -180,6 +193,7 @@ static uint32_t deliver_from(hf_uring_core *core, uint16_t peer)
     uint32_t count;
     do {
         count = hf_mesh_take(core->node->mesh, peer, core->io.core, msgs, TAKE_BATCH);
+        announce(core, msgs, count);
         for (uint32_t i = 0; i < count; i++) {
             if (msgs[i]->kind == HF_URING_MSG_HANDOFF) {
                 hf_uring__handoff(core, msgs[i]);

@@ -95,6 +95,13 @@ uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key)
     return shard->map.ranges[hf_range_find(&shard->map, internal)].shard;
 }
 
+/* All shards hash alike. */
+static uint64_t hash_of(const hf_shard *shard, hf_bytes user_key)
+{
+    hf_internal_key key;
+    return hf_table_hash(shard->table, hf_internal_key_set(&key, user_key));
+}
+
 static uint16_t stub_home(const hf_shard *shard, const uint8_t id[16])
 {
     uint8_t key[HF_STUB_KEY_SIZE];
@@ -219,22 +226,28 @@ void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out)
 
 /* ---- Sending parts ---- */
 
-/* The shard of a part now: by its first key, unless it was made for one shard. */
-static uint16_t part_home(hf_shard *shard, uint16_t fixed, hf_bytes command)
+/* The first key of a part; empty: it has none. */
+static hf_bytes first_key(hf_bytes part)
 {
-    if (fixed != NO_SHARD) {
-        return fixed;
-    }
-    hf_reader r = hf_reader_of(command);
+    hf_reader r = hf_reader_of(part);
     (void)hf_read_u32(&r);
     const hf_command *c = hf_command_at(hf_read_u16(&r));
     uint32_t argc = hf_read_u32(&r);
     uint32_t first, count, step;
-    HF_ASSERT(c != NULL && hf_command_keys(c, argc, &first, &count, &step) && count > 0);
+    HF_ASSERT(c != NULL);
+    if (!hf_command_keys(c, argc, &first, &count, &step) || count == 0) {
+        return hf_bytes_of(NULL, 0);
+    }
     for (uint32_t i = 0; i < first; i++) {
         (void)hf_read_bytes(&r);
     }
-    return hf_gateway__home(shard, hf_read_bytes(&r));
+    return hf_read_bytes(&r);
+}
+
+/* The shard of a part now: by its first key, unless it was made for one shard. */
+static uint16_t part_home(hf_shard *shard, uint16_t fixed, hf_bytes part)
+{
+    return fixed != NO_SHARD ? fixed : hf_gateway__home(shard, first_key(part));
 }
 
 uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition)
@@ -302,6 +315,7 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
         (void)hf_read_u16(&r);
         hf_bytes part = hf_read_bytes(&r);
         if (route_at[i] == to) {
+            fixed->hash = fixed->command_count == 0 ? hash_of(shard, first_key(part)) : fixed->hash;
             hf_buf_raw(body, part.data, part.size);
             fixed->command_count++;
         }
@@ -451,6 +465,14 @@ static uint32_t form_word(const hf_request *request)
            (request->proto == 3 ? 1u << 7 : 0);
 }
 
+static uint64_t first_hash(const hf_shard *shard, const hf_request *request)
+{
+    uint32_t first, count, step;
+    const hf_request_command *c = request->commands;
+    bool has = request->count != 0 && hf_command_keys(c->command, c->argc, &first, &count, &step);
+    return has && count != 0 ? hash_of(shard, c->args[first]) : 0;
+}
+
 /* The whole request is one shard's: one message, no operation. */
 static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t home)
 {
@@ -461,6 +483,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
                          .flags = HF_TXN_ONE_PHASE,
                          .proto = request->proto };
     fixed.clock = fixed.age.ts;
+    fixed.hash = first_hash(shard, request);
     fixed.ticket.form = form_word(request);
     fixed.command_count = request->count;
     fixed.condition_count = request->condition_count;

@@ -139,7 +139,7 @@ static hf_bytes keep_key(hf_shard *shard, hf_bytes user)
 
 static void gather(hf_shard *shard, want *w)
 {
-    if (!w->is_range) {
+    if (!w->is_range && w->hash == 0) {
         w->hash = hf_table_hash(shard->table, w->key);
     }
     hf_buf_raw(&shard->wants, w, sizeof *w);
@@ -161,7 +161,8 @@ static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
     gather(shard, &w);
 }
 
-static void gather_command(hf_shard *shard, const hf_txn_command *c)
+/* `hash`: of the first key; 0: not known. */
+static void gather_command(hf_shard *shard, const hf_txn_command *c, uint64_t hash)
 {
     uint32_t first, count, step;
     if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
@@ -174,6 +175,7 @@ static void gather_command(hf_shard *shard, const hf_txn_command *c)
     want w = { .mode = mode_of(c->command) };
     for (uint32_t i = 0; i < count; i++) {
         w.key = keep_key(shard, c->args[first + i * step]);
+        w.hash = i == 0 ? hash : 0;
         gather(shard, &w);
     }
 }
@@ -219,8 +221,8 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
         gather(shard, &w);
     }
     hf_txn_command command;
-    while (hf_txn_next_command(&reader, &command)) {
-        gather_command(shard, &command);
+    for (uint64_t hash = msg->hash; hf_txn_next_command(&reader, &command); hash = 0) {
+        gather_command(shard, &command, hash);
     }
     hf_txn_fence fence;
     while (hf_txn_next_fence(&reader, &fence)) {

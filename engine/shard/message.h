@@ -74,6 +74,7 @@ typedef struct hf_msg_txn {
     uint64_t watermark; /* of the coordinator: attempts below are finished everywhere */
     uint64_t read_ts;
     uint64_t digest; /* of the whole request, with HAS_ID */
+    uint64_t hash;   /* in the table, of the first key of the first command; 0: not told */
     uint8_t id[16];
     hf_shard_set participants; /* for the anchor; 0 for others */
     uint16_t anchor;

@@ -73,6 +73,17 @@ hf_msg *hf_shard__msg_of(hf_shard *shard, uint16_t kind, void *fixed, size_t fix
     return msg;
 }
 
+/* Misses of a pipeline overlap when its keys are asked for before the first request runs. */
+static void fetch_ahead(hf_shard *shard, const hf_msg *msg)
+{
+    if (msg->kind == HF_MSG_TXN) {
+        const hf_msg_txn *txn = (const hf_msg_txn *)(const void *)msg;
+        if (txn->hash != 0) {
+            (void)hf_table_want(shard->table, hf_bytes_of(NULL, 0), txn->hash);
+        }
+    }
+}
+
 void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg)
 {
     msg->from = shard->self;
@@ -80,6 +91,7 @@ void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg)
         hf_io_post(shard->io, to, msg);
         return;
     }
+    fetch_ahead(shard, msg);
     msg->next = NULL;
     if (shard->local_last != NULL) {
         shard->local_last->next = msg;
@@ -185,6 +197,11 @@ static void on_message(void *context, const hf_msg *msg)
     dispatch(shard, msg);
     shard->draining = false;
     hf_shard__drain(shard);
+}
+
+static void on_message_ahead(void *context, const hf_msg *msg)
+{
+    fetch_ahead(context, msg);
 }
 
 static void on_message_back(void *context, hf_msg *msg)
@@ -320,6 +337,7 @@ const hf_io_handler *hf_shard_handler(void)
 {
     static const hf_io_handler handler = {
         .on_message = on_message,
+        .on_message_ahead = on_message_ahead,
         .on_message_back = on_message_back,
         .on_accept = on_accept,
         .on_received = on_received,
