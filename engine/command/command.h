@@ -149,16 +149,16 @@ void hf_command_expire(hf_view *view, hf_bytes key, uint64_t expire_ms);
 void hf_command_add(hf_view *view, hf_bytes key, hf_bytes field, int64_t delta);
 
 /* ---- HF.ADD ---- */
-typedef struct hf_add {
+typedef struct hf_addition {
     hf_bytes key;
     hf_bytes field; /* empty data (NULL): the key itself is the quantity */
     int64_t delta;
     int64_t min; /* INT64_MIN: none, or the delta moves away from it */
     int64_t max; /* INT64_MAX: likewise */
-} hf_add;
+} hf_addition;
 /* Parses HF.ADD's arguments; the session takes the bounds from here for its escrow lock. False: the
  * error is written to `reply` (which may be NULL). */
-bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_add *add, hf_buf *reply);
+bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_addition *add, hf_buf *reply);
 
 /* ---- HF.RANGE ---- */
 typedef struct hf_range_query {

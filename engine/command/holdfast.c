@@ -12,7 +12,7 @@
 
 __extension__ typedef __int128 wide;
 
-static bool add_option(const hf_bytes *args, uint32_t argc, uint32_t i, hf_add *add,
+static bool add_option(const hf_bytes *args, uint32_t argc, uint32_t i, hf_addition *add,
                        const hf_call *call)
 {
     if (i + 1 == argc) {
@@ -37,11 +37,11 @@ static bool add_option(const hf_bytes *args, uint32_t argc, uint32_t i, hf_add *
     return true;
 }
 
-bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_add *add, hf_buf *reply)
+bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_addition *add, hf_buf *reply)
 {
     hf_call call = { args, argc, reply };
     HF_PRE(argc >= 3);
-    *add = (hf_add){ .key = args[1], .min = INT64_MIN, .max = INT64_MAX };
+    *add = (hf_addition){ .key = args[1], .min = INT64_MIN, .max = INT64_MAX };
     if (!hf_command__integer(&call, 2, &add->delta)) {
         return false;
     }
@@ -57,7 +57,7 @@ bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_add *add, hf_buf *repl
 }
 
 /* The decided value. False: the error is written. `absent`: neither key nor kind are there yet. */
-static bool quantity(hf_view *view, const hf_call *call, const hf_add *add, int64_t *integer,
+static bool quantity(hf_view *view, const hf_call *call, const hf_addition *add, int64_t *integer,
                      bool *absent)
 {
     bool good = true;
@@ -103,7 +103,7 @@ static hf_ran limit(const hf_call *call, const char *what, int64_t bound)
 
 hf_ran hf_command__run_hf_add(hf_view *view, const hf_call *call)
 {
-    hf_add add;
+    hf_addition add;
     hf_escrow_pending pending = { .min = INT64_MIN, .max = INT64_MAX };
     int64_t value = 0;
     bool absent = false;

@@ -20,6 +20,8 @@ void hf_local_give(hf_local *local);
 /* Puts as much as fits into the pipe to that core; ring() afterwards. */
 uint32_t hf_local_put(hf_local *local, uint16_t core, hf_bytes bytes);
 bool hf_local_fits(hf_local *local, uint16_t core, uint32_t size);
+/* Asks to be woken when the pipe to that core, which is full, has room; false: it has some now. */
+bool hf_local_starved(hf_local *local, uint16_t core);
 /* The core will look at its pipe; wakes it if it sleeps. */
 void hf_local_ring(hf_local *local, uint16_t core);
 
@@ -35,6 +37,8 @@ bool hf_local_alive(const hf_local *local, uint16_t core);
 void hf_local_arm(hf_local *local);
 void hf_local_disarm(hf_local *local);
 int hf_local_fd(const hf_local *local);
+/* Makes the descriptor readable. */
+void hf_local_poke(hf_local *local);
 
 /* All clients look up: the node has ended. Any thread. */
 void hf_local_wake_all(hf_uring_node *node);

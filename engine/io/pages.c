@@ -64,6 +64,9 @@ void *hf_pages_map(size_t size, bool touch)
     if (at == NULL) {
         return NULL;
     }
+    /* A child of fork must not have it: a page that the kernel writes to or reads from for us would
+     * be copied to one of the two. */
+    HF_ASSERT(madvise(at, size, MADV_DONTFORK) == 0);
     if (size >= HUGE_PAGE) {
         /* A wish: a kernel without huge pages refuses it, and ordinary pages serve. */
         (void)madvise(at, size, MADV_HUGEPAGE);

@@ -266,6 +266,11 @@ hf_io *hf_uring_io(hf_uring_node *node, uint16_t core)
     return &node->cores[core].io;
 }
 
+int hf_uring_lock_fd(const hf_uring_node *node)
+{
+    return node->data_fd;
+}
+
 bool hf_uring_has_direct(const hf_uring_node *node)
 {
     return node->direct;

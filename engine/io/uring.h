@@ -66,6 +66,9 @@ enum { HF_URING_LISTENERS_MAX = 8 };
 HF_MUST_USE hf_err hf_uring_listen(hf_uring_node *node, hf_listener listener, const char *host,
                                    uint16_t port, int backlog, uint16_t *bound_port);
 
+/* The descriptor whose flock holds the data directory: a child of fork closes its copy. */
+int hf_uring_lock_fd(const hf_uring_node *node);
+
 /* The core's world, valid from open to close; only its own thread uses it while it runs. */
 hf_io *hf_uring_io(hf_uring_node *node, uint16_t core);
 

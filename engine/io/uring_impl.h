@@ -98,6 +98,7 @@ typedef struct hf_uring_link {
     hf_pipe *to_client;
     alignas(64) _Atomic(uint32_t) state;
     _Atomic(uint32_t) blocked; /* the core waits for room in to_client */
+    _Atomic(uint32_t) starved; /* the client waits for room in to_core */
     alignas(64) uint64_t generation;
     const uint8_t *send_data;
     uint32_t send_left;
@@ -142,6 +143,7 @@ typedef struct hf_uring_core {
     char (*peers)[HF_URING_PEER_SIZE];
     uint64_t local_due;     /* local clients that are owed an on_sent or on_closed, by bit */
     uint64_t local_touched; /* ... whose pipes got something in this turn */
+    uint64_t local_taken;   /* ... or were made emptier */
     uint32_t free_first;    /* list of free slots, first in first out */
     uint32_t free_last;
     struct io_uring_buf_ring *buf_ring;

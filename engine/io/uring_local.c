@@ -123,6 +123,7 @@ static void receive(hf_uring_core *core, uint32_t index, hf_uring_link *link)
         }
         core->io.handler->on_received(core->io.context, id_of(core, index, link), bytes);
         hf_pipe_take(link->to_core, bytes.size);
+        core->local_taken |= UINT64_C(1) << index;
         core->counters.bytes_in += bytes.size;
         taken += bytes.size;
     }
@@ -193,15 +194,23 @@ static void wake_client(hf_local *local)
 
 void hf_uring__locals_flush(hf_uring_core *core)
 {
-    uint64_t bits = core->local_touched;
-    if (bits == 0) {
+    uint64_t touched = core->local_touched;
+    uint64_t taken = core->local_taken;
+    if ((touched | taken) == 0) {
         return;
     }
-    core->local_touched = 0;
-    ck_pr_fence_memory(); /* the other half of hf_local_arm */
-    while (bits != 0) {
-        wake_client(&core->node->locals[__builtin_ctzll(bits)]);
-        bits &= bits - 1;
+    core->local_touched = core->local_taken = 0;
+    ck_pr_fence_memory(); /* the other half of hf_local_arm and hf_local_starved */
+    for (; taken != 0; taken &= taken - 1) {
+        uint32_t index = (uint32_t)__builtin_ctzll(taken);
+        hf_uring_link *link = link_of(core, index);
+        if (atomic_load_explicit(&link->starved, memory_order_relaxed) != 0) {
+            atomic_store_explicit(&link->starved, 0, memory_order_relaxed);
+            touched |= UINT64_C(1) << index;
+        }
+    }
+    for (; touched != 0; touched &= touched - 1) {
+        wake_client(&core->node->locals[__builtin_ctzll(touched)]);
     }
 }
 
@@ -285,6 +294,7 @@ hf_local *hf_local_take(hf_uring_node *node)
         hf_pipe_clear(link->to_core);
         hf_pipe_clear(link->to_client);
         atomic_store_explicit(&link->blocked, 0, memory_order_relaxed);
+        atomic_store_explicit(&link->starved, 0, memory_order_relaxed);
         atomic_store_explicit(&link->state, HF_URING_LINK_OPENING, memory_order_release);
         hf_local_ring(local, i);
     }
@@ -338,6 +348,14 @@ bool hf_local_fits(hf_local *local, uint16_t core, uint32_t size)
     return hf_pipe_fits(local->links[core].to_core, size);
 }
 
+bool hf_local_starved(hf_local *local, uint16_t core)
+{
+    hf_uring_link *link = &local->links[core];
+    atomic_store_explicit(&link->starved, 1, memory_order_relaxed);
+    ck_pr_fence_memory();
+    return !hf_pipe_fits(link->to_core, 1);
+}
+
 hf_pipe *hf_local_pipe(hf_local *local, uint16_t core)
 {
     return local->links[core].to_client;
@@ -372,6 +390,11 @@ void hf_local_disarm(hf_local *local)
                                                  memory_order_relaxed)) {
         (void)!read(local->event_fd, &count, sizeof count); /* rung, or about to be */
     }
+}
+
+void hf_local_poke(hf_local *local)
+{
+    hf_uring__ring_bell(local->event_fd);
 }
 
 int hf_local_fd(const hf_local *local)

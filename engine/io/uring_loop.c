@@ -500,6 +500,7 @@ static hf_err ring_open(hf_uring_core *core)
                               "Linux 6.1 or newer)");
     }
     core->running = true;
+    (void)io_uring_ring_dontfork(&core->ring); /* a child of the host must not touch it */
     /* Spares a lookup per call; the ring works without. */
     (void)io_uring_register_ring_fd(&core->ring);
     return hf_uring__buffers_register(core);

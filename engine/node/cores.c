@@ -99,9 +99,12 @@ static void *core_main(void *argument)
     hf_core *me = argument;
     hf_cores *cores = me->cores;
     self = me;
+    me->err = HF_E_NOMEM; /* until the shard is open */
     if (meet(cores, open_core(me) == HF_EXIT_OK) && setjmp(me->away) == 0) {
+        me->err = HF_OK;
         hf_err err = hf_uring_run(cores->uring, me->index, &cores->handler, me->shard);
         if (err != HF_OK) {
+            me->err = err;
             (void)hf_problem_set(&me->problem, hf_exit_of(err), "%s", hf_uring_problem());
         }
     }

@@ -54,6 +54,7 @@ typedef struct hf_core {
     void *region;
     hf_shard *shard;
     hf_problem problem; /* code HF_EXIT_OK: none */
+    hf_err err;         /* the same as a code of the engine */
     hf_shard_stats booted;
     uint64_t turns_seen; /* the caller's */
     jmp_buf away;

@@ -36,7 +36,7 @@ static hf_buf *effects_of(hf_shard *shard)
 /* Remembers the bounds under which an addition was granted. */
 static void note_grant(hf_shard *shard, const hf_txn_command *c, evaluation *e)
 {
-    hf_add add;
+    hf_addition add;
     if (hf_add_parse(c->args, c->argc, &add, NULL)) {
         hf_buf_u64(&shard->grants, (uint64_t)add.min);
         hf_buf_u64(&shard->grants, (uint64_t)add.max);

@@ -80,6 +80,13 @@ static bool run_one(hf_shard *shard, hf_conn *conn, const hf_local_request *head
     }
     conn->level = head->level;
     conn->level_arg = head->level_arg;
+    if (head->level == HF_LEVEL_SNAPSHOT) {
+        if (head->level_arg > hf_shard__now(shard)) {
+            hf_conn__error(shard, conn, "ERR the snapshot's timestamp lies in the future");
+            return true;
+        }
+        conn->level_arg = hf_shard_tick(head->level_arg); /* as HF.LEVEL does */
+    }
     return hf_session__run(shard, conn, one.command, (const hf_bytes *)(const void *)argv->data,
                            one.argc);
 }

@@ -77,8 +77,44 @@ void hf_resp_bool(hf_buf *out, bool value, uint8_t proto);     /* #t, or :1 */
 void hf_resp_verbatim(hf_buf *out, const char *kind, hf_bytes text,
                       uint8_t proto); /* =, or a bulk */
 
+/* ---- Reading replies ---- */
+
 /* Length of the first whole reply in `data`, 0 if it is not whole or not RESP. For assembling
  * replies, and for tests and tools that read them. */
 uint32_t hf_resp_reply_size(hf_bytes data);
+
+/* The same for bytes that come in pieces, without looking at any of them twice. */
+typedef struct hf_resp_scan {
+    uint32_t at;     /* understood up to here */
+    uint64_t wanted; /* frames that are still to come */
+    bool bad;        /* this is not RESP */
+} hf_resp_scan;
+static inline void hf_resp_scan_open(hf_resp_scan *scan)
+{
+    *scan = (hf_resp_scan){ .wanted = 1 };
+}
+/* `data`: all that has come of the reply, and perhaps more. Its size when it is whole, else 0. */
+uint32_t hf_resp_scan_on(hf_resp_scan *scan, hf_bytes data);
+
+typedef enum hf_resp_kind {
+    HF_RESP_KIND_NULL,
+    HF_RESP_KIND_SIMPLE,  /* bytes */
+    HF_RESP_KIND_ERROR,   /* bytes, without the '-' */
+    HF_RESP_KIND_INTEGER, /* integer; of #t and #f too */
+    HF_RESP_KIND_BULK,    /* bytes; of verbatim text without its kind */
+    HF_RESP_KIND_DOUBLE,  /* bytes: its text */
+    HF_RESP_KIND_LIST,    /* count: so many frames follow; of a map two for each pair */
+} hf_resp_kind;
+
+typedef struct hf_resp_value {
+    hf_resp_kind kind;
+    uint32_t count;
+    int64_t integer;
+    hf_bytes bytes; /* into the data */
+} hf_resp_value;
+
+/* One frame of a whole reply: its own bytes; what is nested in it follows as frames. Answers its
+ * size; 0: not whole, or not RESP. */
+uint32_t hf_resp_read(hf_bytes data, hf_resp_value *value);
 
 #endif
