@@ -58,7 +58,12 @@ bool hf_command_keys(const hf_command *command, uint32_t argc, uint32_t *first, 
     last = last < (int64_t)argc ? last : (int64_t)argc - 1; /* OBJECT HELP has no key */
     *first = (uint32_t)start;
     *step = (uint32_t)command->key_step;
-    *count = last < start ? 0 : (uint32_t)((last - start) / command->key_step + 1);
+    if (last < start) {
+        *count = 0;
+    } else { /* a division costs as much as all else here */
+        uint32_t span = (uint32_t)(last - start);
+        *count = (*step == 1 ? span : span / *step) + 1;
+    }
     return true;
 }
 

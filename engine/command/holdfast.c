@@ -78,12 +78,15 @@ static bool quantity(hf_view *view, const hf_call *call, const hf_addition *add,
             good = hf_int_from_text(text, integer);
         }
     } else {
-        hf_text text;
-        if (!hf_command__text(view, call, add->key, &text)) {
+        hf_value found;
+        view->ops->get(view, add->key, &found);
+        if (found.kind == HF_KIND_RECORD) {
+            hf_command__wrongtype(call);
             return false;
         }
-        *absent = !text.found;
-        good = !text.found || hf_int_from_text(text.bytes, integer);
+        *absent = found.kind == HF_KIND_NONE;
+        *integer = found.kind == HF_KIND_INT ? found.integer : 0;
+        good = found.kind != HF_KIND_STRING || hf_int_from_text(found.bytes, integer);
     }
     if (!good) {
         hf_command__error(call, "ERR value is not an integer or out of range");

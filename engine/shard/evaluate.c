@@ -95,7 +95,8 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
         shard->replies.size = size;
         return false;
     }
-    if ((c->command->flags & HF_COMMAND_COMMUTE) != 0 && effects->size != before) {
+    if ((c->command->flags & HF_COMMAND_COMMUTE) != 0 && effects->size != before &&
+        (msg->flags & HF_TXN_ONE_PHASE) == 0) { /* it will be pending */
         note_grant(shard, c, e);
     }
     if (pieces && !shard->replies.failed) {

@@ -16,17 +16,36 @@ void hf_range_map_clear(hf_range_map *map)
     map->count = 0;
 }
 
+/* What is shorter goes on with zeros: of two that differ the order is known, of two that are equal
+ * it is not. */
+static uint64_t head_of(hf_bytes key)
+{
+    uint64_t head = 0;
+    if (key.size >= sizeof head) {
+        memcpy(&head, key.data, sizeof head);
+    } else if (key.size != 0) {
+        memcpy(&head, key.data, key.size);
+    }
+    return __builtin_bswap64(head);
+}
+
+static bool begins_behind(const hf_range *range, uint64_t head, hf_bytes key)
+{
+    return range->head != head ? range->head > head : hf_bytes_compare(range->start, key) > 0;
+}
+
 uint32_t hf_range_find(const hf_range_map *map, hf_bytes key)
 {
     HF_PRE(map->count > 0);
+    uint64_t head = head_of(key);
     uint32_t low = 0;
     uint32_t high = map->count; /* the range lies in [low, high) */
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (hf_bytes_compare(map->ranges[middle].start, key) <= 0) {
-            low = middle;
-        } else {
+        if (begins_behind(&map->ranges[middle], head, key)) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
     return low;
@@ -65,9 +84,11 @@ hf_err hf_range_put(hf_range_map *map, hf_bytes start, uint64_t id, uint64_t gen
         memcpy(copy, start.data, start.size);
     }
     memmove(&map->ranges[at + 1], &map->ranges[at], sizeof *map->ranges * (map->count - at));
-    map->ranges[at] = (hf_range){
-        .id = id, .generation = generation, .shard = shard, .start = hf_bytes_of(copy, start.size)
-    };
+    map->ranges[at] = (hf_range){ .id = id,
+                                  .generation = generation,
+                                  .shard = shard,
+                                  .start = hf_bytes_of(copy, start.size),
+                                  .head = head_of(start) };
     map->count++;
     map->changes++;
     return HF_OK;

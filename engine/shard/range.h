@@ -20,6 +20,7 @@ typedef struct hf_range {
     uint64_t operations; /* since the last look of the balancer */
     uint64_t recent;     /* in the second before */
     hf_bytes start;      /* owned by the map */
+    uint64_t head;       /* its first eight bytes, as a number that orders as they do */
 } hf_range;
 
 typedef struct hf_range_map {

@@ -33,7 +33,7 @@ bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition)
 bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
 {
     hf_txn_condition skipped;
-    while (hf_txn_next_condition(reader, &skipped)) {
+    while (reader->conditions != 0 && hf_txn_next_condition(reader, &skipped)) {
     }
     if (reader->commands == 0) {
         return false;
@@ -64,7 +64,7 @@ bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
 bool hf_txn_next_fence(hf_txn_reader *reader, hf_txn_fence *fence)
 {
     hf_txn_command skipped;
-    while (hf_txn_next_command(reader, &skipped)) {
+    while ((reader->conditions | reader->commands) != 0 && hf_txn_next_command(reader, &skipped)) {
     }
     if (reader->fences == 0) {
         return false;
@@ -100,11 +100,24 @@ void hf_txn_put_condition(hf_buf *out, const hf_txn_condition *condition)
 void hf_txn_put_command(hf_buf *out, uint32_t piece, const hf_command *command,
                         const hf_bytes *args, uint32_t argc)
 {
-    hf_buf_u32(out, piece);
-    hf_buf_u16(out, command->id);
-    hf_buf_u32(out, argc);
+    uint64_t size = 2 * sizeof(uint32_t) + sizeof(uint16_t);
     for (uint32_t i = 0; i < argc; i++) {
-        hf_buf_bytes(out, args[i]);
+        size += sizeof(uint32_t) + args[i].size;
+    }
+    uint8_t *at = hf_buf_extend(out, size <= UINT32_MAX ? (uint32_t)size : UINT32_MAX);
+    if (at == NULL) {
+        return;
+    }
+    memcpy(at, &piece, sizeof piece);
+    memcpy(at + 4, &command->id, sizeof command->id);
+    memcpy(at + 6, &argc, sizeof argc);
+    at += 10;
+    for (uint32_t i = 0; i < argc; i++) {
+        memcpy(at, &args[i].size, sizeof args[i].size);
+        if (args[i].size != 0) {
+            memcpy(at + 4, args[i].data, args[i].size);
+        }
+        at += 4 + args[i].size;
     }
 }
 

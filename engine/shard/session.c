@@ -629,11 +629,12 @@ static bool slices(hf_shard *shard, const hf_conn *conn)
     hf_buf *argv = &shard->session->argv;
     hf_buf_reset(argv);
     const hf_resp_arg *arg = (const hf_resp_arg *)(const void *)conn->arg_slices.data;
-    for (uint32_t i = 0; i < conn->parser.argc; i++) {
-        hf_bytes bytes = hf_bytes_of(conn->in.data + conn->in_start + arg[i].offset, arg[i].size);
-        hf_buf_raw(argv, &bytes, sizeof bytes);
+    hf_bytes *args =
+        (hf_bytes *)(void *)hf_buf_extend(argv, conn->parser.argc * (uint32_t)sizeof *args);
+    for (uint32_t i = 0; args != NULL && i < conn->parser.argc; i++) {
+        args[i] = hf_bytes_of(conn->in.data + conn->in_start + arg[i].offset, arg[i].size);
     }
-    return !argv->failed;
+    return args != NULL;
 }
 
 static void protocol_error(hf_shard *shard, hf_conn *conn)
