@@ -95,7 +95,7 @@ static void configure(hf_embedded *e, const hf_options *options, hf_cores_config
                                 .fatal = on_fatal,
                                 .context = e };
     if (options->memory_bytes == 0) {
-        cores->memory_bytes = hf_machine_memory() / 2;
+        cores->memory_bytes = hf_machine_share(hf_machine_memory(), e->dir.identity.shards);
     }
     cores->spin_us = options->no_spin ? 0 : options->spin_us != 0 ? options->spin_us : SPIN_US;
     cores->shard.node_id = e->dir.identity.node_id;

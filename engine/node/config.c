@@ -3,6 +3,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/text.h"
 #include "engine/node/config_impl.h"
+#include "engine/node/machine.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -393,10 +394,7 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
         config->cores = processors < cores->most ? processors : cores->most;
     }
     if (config->memory_bytes == 0) {
-        uint64_t most = config->cores * HF_CONFIG_MEMORY_CORE;
-        most = most < HF_CONFIG_MEMORY_CAP ? HF_CONFIG_MEMORY_CAP : most;
-        config->memory_bytes = machine_bytes / 2 < most ? machine_bytes / 2 : most;
-        config->memory_bytes -= config->memory_bytes % (UINT64_C(1) << 20);
+        config->memory_bytes = hf_machine_share(machine_bytes, config->cores);
     }
 }
 

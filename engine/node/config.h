@@ -80,10 +80,6 @@ HF_MUST_USE hf_exit hf_config_parse(hf_config *config, const char *name, const c
                                     size_t size, hf_problem *problem);
 HF_MUST_USE hf_exit hf_config_parse_file(hf_config *config, const char *path, hf_problem *problem);
 
-/* Most memory that is used without being told to: a node that somebody tries out should leave room
- * for others. */
-#define HF_CONFIG_MEMORY_CAP (UINT64_C(4) << 30)
-#define HF_CONFIG_MEMORY_CORE (UINT64_C(256) << 20) /* ... but so much a core */
 /* Fills in what depends on the machine: cores = all processors, memory = half of what there is, at
  * most the larger of the two above. */
 void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_bytes);

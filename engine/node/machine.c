@@ -10,6 +10,19 @@
 
 enum { PATH_SIZE = 4096 };
 
+/* Most memory that is used without being told to: a node that somebody tries out should leave room
+ * for others. */
+#define SHARE_MOST (UINT64_C(4) << 30)
+#define SHARE_CORE (UINT64_C(256) << 20) /* ... but so much a core */
+
+uint64_t hf_machine_share(uint64_t memory, uint64_t cores)
+{
+    uint64_t most = cores * SHARE_CORE;
+    most = most < SHARE_MOST ? SHARE_MOST : most;
+    most = memory / 2 < most ? memory / 2 : most;
+    return most - most % (UINT64_C(1) << 20);
+}
+
 /* The start of a small file as a string; false: there is none. */
 static bool read_text(const char *path, char *out, size_t size)
 {

@@ -7,6 +7,8 @@
 
 /* Memory that this process may have: what is built in, or the control group's limit if lower. */
 uint64_t hf_machine_memory(void);
+/* What a node takes of it when nobody says how much: half, at most 4 GiB or 256 MiB a core. */
+uint64_t hf_machine_share(uint64_t memory, uint64_t cores);
 /* The lowest memory.max of a group and those above it; UINT64_MAX: none. `root` is where the
  * control groups are mounted, `groups` the text of /proc/self/cgroup. */
 uint64_t hf_machine_group_memory(const char *root, const char *groups);
