@@ -361,17 +361,24 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
                          HF_LIT("-OOM no memory for locks\r\n"));
         return;
     }
+    uint64_t pts = hf_shard__now(shard);
+    uint64_t until = msg->until < shard->view_until ? msg->until : shard->view_until;
+    if (pts >= until) {
+        /* A key that was seen expires before this can commit: another attempt sees it gone. */
+        hf_owner__refuse(shard, msg, part, HF_ENDING_CONFLICT, 0, hf_bytes_of(NULL, 0));
+        return;
+    }
     uint64_t lsn;
     hf_bytes effects = (msg->flags & HF_TXN_WRITTEN) != 0 ? hf_txn_mutations(msg, &shard->args)
                                                           : hf_buf_view(effects_of(shard));
     hf_buf_reset(&shard->head);
     fencing f = { .out = &shard->head, .effects = effects };
     (void)hf_owner__visit_wants(shard, msg, note_fence, &f);
-    hf_err err = effects_of(shard)->failed || shard->head.failed || shard->grants.failed
-                     ? HF_E_NOMEM
-                     : hf_part__log_prepare(shard, part, msg, hf_shard__now(shard), effects,
-                                            hf_buf_view(&shard->head), f.count,
-                                            hf_buf_view(&shard->grants), e->grant_count, &lsn);
+    hf_err err =
+        effects_of(shard)->failed || shard->head.failed || shard->grants.failed
+            ? HF_E_NOMEM
+            : hf_part__log_prepare(shard, part, msg, pts, until, effects, hf_buf_view(&shard->head),
+                                   f.count, hf_buf_view(&shard->grants), e->grant_count, &lsn);
     if (err != HF_OK) {
         append_error(shard, msg, part, err);
     }

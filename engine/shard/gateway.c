@@ -124,6 +124,7 @@ bool hf_gateway__attempt(hf_shard *shard, hf_op *op)
     op->co.prepared = 0;
     op->touched = 0;
     op->lock_count = 0;
+    op->until = UINT64_MAX;
     hf_buf_reset(&op->locks);
     return true;
 }
@@ -285,6 +286,7 @@ void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg)
                          .age = op->age,
                          .clock = shard->clock.last,
                          .watermark = shard->unfinished.base,
+                         .until = op->until,
                          .digest = op->digest,
                          .proto = op->proto };
     memcpy(msg->id, op->id, sizeof msg->id);
@@ -673,6 +675,19 @@ void hf_gateway__refused(hf_shard *shard, hf_op *op)
     hf_gateway__op_give(shard, op);
 }
 
+/* The attempt came to nothing: another one, or the client is told. */
+static void lost(hf_shard *shard, hf_op *op, hf_bytes reply)
+{
+    if (op->interactive) {
+        hf_gateway__answer(shard, op, reply);
+        hf_session__txn_ended(shard, op->client);
+        hf_gateway__op_give(shard, op);
+    } else {
+        shard->stats.conflicts++;
+        hf_gateway__retry(shard, op);
+    }
+}
+
 static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body)
 {
     if (!hf_coordinator_refused(&op->co, msg->head.from)) {
@@ -682,18 +697,10 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
     hf_buf_reset(&op->refusal);
     hf_buf_raw(&op->refusal, body.data, body.size);
     hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
-    if (op->interactive) {
-        if (op->ending == HF_ENDING_CONFLICT || op->ending == HF_ENDING_REROUTE) {
-            hf_gateway__answer(
-                shard, op, HF_LIT("-TXNCONFLICT lost to an older transaction: start again\r\n"));
-        } else {
-            hf_gateway__answer(shard, op, hf_buf_view(&op->refusal));
-        }
-        hf_session__txn_ended(shard, op->client);
-        hf_gateway__op_give(shard, op);
-    } else if (op->ending == HF_ENDING_CONFLICT || op->ending == HF_ENDING_REROUTE) {
-        shard->stats.conflicts++;
-        hf_gateway__retry(shard, op);
+    if (op->ending == HF_ENDING_CONFLICT || op->ending == HF_ENDING_REROUTE) {
+        lost(shard, op, HF_LIT("-TXNCONFLICT lost to an older transaction: start again\r\n"));
+    } else if (op->interactive) {
+        lost(shard, op, hf_buf_view(&op->refusal));
     } else {
         hf_gateway__refused(shard, op);
     }
@@ -702,10 +709,16 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
 static void on_prepared(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body)
 {
     hf_gateway__store(op, msg->head.from, body);
-    if (!hf_coordinator_prepared(&op->co, msg->head.from, msg->ts)) {
+    if (!hf_coordinator_prepared(&op->co, msg->head.from, msg->ts, msg->until)) {
         return;
     }
-    hf_hlc_observe(&shard->clock, op->co.commit_ts);
+    hf_hlc_observe(&shard->clock, op->co.commit_ts); /* another attempt sees what has expired */
+    if (op->co.state == HF_COORDINATOR_ABORTED) {
+        hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
+        op->ending = HF_ENDING_CONFLICT;
+        lost(shard, op, HF_LIT("-TXNCONFLICT a key expired before the commit: start again\r\n"));
+        return;
+    }
     if (!op->general) {
         hf_gateway__assemble(shard, op, &shard->head);
     } else {

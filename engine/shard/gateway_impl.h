@@ -35,6 +35,7 @@ struct hf_op {
     uint8_t id[16];
     uint64_t digest;
     uint64_t read_ts; /* a read at this timestamp */
+    uint64_t until;   /* what was fetched holds below this timestamp */
     hf_age age;
     hf_coordinator co;
     hf_shard_set touched; /* shards that know of the attempt: each gets one FINALIZE */

@@ -73,6 +73,7 @@ typedef struct hf_msg_txn {
     uint64_t clock;     /* the sender's timestamp: observed; prepare timestamps are above it */
     uint64_t watermark; /* of the coordinator: attempts below are finished everywhere */
     uint64_t read_ts;
+    uint64_t until;  /* what the gateway saw of keys holds below this timestamp */
     uint64_t digest; /* of the whole request, with HAS_ID */
     uint64_t hash;   /* in the table, of the first key of the first command; 0: not told */
     uint8_t id[16];
@@ -114,6 +115,7 @@ typedef struct hf_msg_result {
     hf_ticket ticket;
     hf_attempt attempt;
     uint64_t ts;    /* commit, prepare or clock timestamp */
+    uint64_t until; /* PREPARED: the vote holds below this timestamp */
     uint8_t ending; /* hf_ending */
     uint8_t pad[7];
     /* bytes: one reply; or with PIECES: per command u32 piece | u32 size | bytes;
@@ -138,6 +140,7 @@ typedef struct hf_msg_decision {
     hf_attempt attempt;
     hf_ticket ticket; /* WOUNDED */
     uint64_t ts; /* FINALIZE: commit timestamp, 0: aborted. ANSWER: prepare or commit timestamp */
+    uint64_t until; /* ANSWER: prepared, below this timestamp */
     uint64_t watermark;
     uint64_t count; /* FINALIZED: so many FINALIZEs of yours are durable here since the start */
     uint16_t state; /* ANSWER: hf_participant_state */

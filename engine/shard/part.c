@@ -1,12 +1,12 @@
 /* This shard's parts in transactions over several shards: the pure machine's hands.
  *
  * Records (all integers little-endian):
- *   PREPARE    attempt (u64 incarnation, u64 seq<<16|shard) | u64 pts | u64 age, u64 tie | u64
- * participants (anchor) | u16 anchor | u8 flags (1 has id, 2 stub) | u8 0 | 16 B id | u64 digest |
- *              u32 replies, bytes (only with an id) | u32 recipe, bytes (at the id's home) | u32
- * grants x (u64 min, u64 max) | u32 fences x (u8 mode, u8 range, start, end) | effects to the end
- *   FINALIZE   attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any
- *   TOMBSTONE  attempt | u64 participants 0 | u16 anchor: never prepared here, for good
+ *   PREPARE    attempt (u64 incarnation, u64 seq<<16|shard) | u64 pts | u64 until | u64 age, u64
+ * tie | u64 participants (anchor) | u16 anchor | u8 flags (1 has id, 2 stub) | u8 0 | 16 B id | u64
+ * digest | u32 replies, bytes (only with an id) | u32 recipe, bytes (at the id's home) | u32 grants
+ * x (u64 min, u64 max) | u32 fences x (u8 mode, u8 range, start, end) | effects to the end FINALIZE
+ * attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any TOMBSTONE  attempt |
+ * u64 participants 0 | u16 anchor: never prepared here, for good
  */
 #include "engine/shard/changes.h"
 #include "engine/shard/recipe.h"
@@ -302,7 +302,7 @@ static void post_decision(hf_shard *shard, uint16_t to, uint16_t kind, const hf_
     hf_msg_decision d = { .attempt = part->p.attempt,
                           .ticket = part->ticket,
                           .ts = ts,
-                          .watermark = 0,
+                          .until = part->p.until,
                           .state = part->p.state };
     hf_msg *msg = hf_shard__msg_of(shard, kind, &d, sizeof d, body);
     if (msg == NULL) {
@@ -327,6 +327,7 @@ static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
     hf_msg_result r = { .ticket = part->ticket,
                         .attempt = part->p.attempt,
                         .ts = prepared ? part->p.pts : 0,
+                        .until = part->p.until,
                         .ending = (uint8_t)(prepared ? HF_ENDING_DONE : HF_ENDING_CONFLICT) };
     hf_bytes body =
         prepared ? hf_bytes_of(part->replies, part->replies_size) : hf_bytes_of(NULL, 0);
@@ -420,11 +421,11 @@ static hf_bytes recovered_reply(hf_shard *shard, hf_part *part)
 }
 
 static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
-                          uint64_t ts, hf_bytes result)
+                          uint64_t ts, uint64_t until, hf_bytes result)
 {
     hf_participant_update update;
     bool was = hf_participant_undecided(&part->p);
-    hf_participant_step(&part->p, event, from, ts, &update);
+    hf_participant_step(&part->p, event, from, ts, until, &update);
     part->locks.prepared = hf_participant_undecided(&part->p);
     part->locks.pts = part->p.pts;
     if (update.release && event != HF_EVENT_REFUSED && part->item != NULL) {
@@ -442,7 +443,7 @@ static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event e
 void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
                    uint64_t ts)
 {
-    (void)step_with(shard, part, event, from, ts, hf_bytes_of(NULL, 0));
+    (void)step_with(shard, part, event, from, ts, UINT64_MAX, hf_bytes_of(NULL, 0));
 }
 
 /* ---- Prepare ---- */
@@ -462,12 +463,14 @@ static bool copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
     return true;
 }
 
-static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts)
+static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts,
+                         uint64_t until)
 {
     hf_buf_reset(out);
     hf_buf_u64(out, part->p.attempt.incarnation);
     hf_buf_u64(out, part->p.attempt.seq_shard);
     hf_buf_u64(out, pts);
+    hf_buf_u64(out, until);
     hf_buf_u64(out, msg->age.ts);
     hf_buf_u64(out, msg->age.tie);
     hf_buf_u64(out, msg->participants);
@@ -482,7 +485,7 @@ static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg
 }
 
 hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
-                            hf_bytes effects, hf_bytes fences, uint32_t fence_count,
+                            uint64_t until, hf_bytes effects, hf_bytes fences, uint32_t fence_count,
                             hf_bytes grants, uint32_t grant_count, uint64_t *lsn)
 {
     part->has_id = (msg->flags & HF_TXN_HAS_ID) != 0;
@@ -495,7 +498,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
         !escrow_add(shard, part, grants)) {
         return HF_E_NOMEM;
     }
-    prepare_head(&shard->message, part, msg, pts);
+    prepare_head(&shard->message, part, msg, pts, until);
     hf_buf_u32(&shard->message, grant_count);
     hf_buf_raw(&shard->message, grants.data, grants.size);
     hf_buf_u32(&shard->message, fence_count);
@@ -513,7 +516,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.participants = msg->participants;
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
-    hf_part__step(shard, part, HF_EVENT_LOGGED, shard->self, pts);
+    (void)step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
     undecided_add(shard, part);
     hf_shard__hold_part(shard, *lsn, part);
     return HF_OK;
@@ -550,7 +553,7 @@ void hf_part__finalize(hf_shard *shard, const hf_msg_decision *msg)
     uint64_t lsn = 0;
     if (part != NULL) {
         lsn = step_with(shard, part, msg->ts != 0 ? HF_EVENT_COMMIT : HF_EVENT_ABORT,
-                        msg->head.from, msg->ts, hf_msg_body(&msg->head, sizeof *msg));
+                        msg->head.from, msg->ts, UINT64_MAX, hf_msg_body(&msg->head, sizeof *msg));
     }
     if (msg->by_coordinator == 0) {
         return;
@@ -625,7 +628,7 @@ void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg)
         hf_bytes body = hf_msg_body(&msg->head, sizeof *msg);
         hf_buf_raw(&part->collected, body.data, body.size);
     }
-    hf_part__step(shard, part, event, msg->head.from, msg->ts);
+    (void)step_with(shard, part, event, msg->head.from, msg->ts, msg->until, hf_bytes_of(NULL, 0));
 }
 
 void hf_part__push(hf_shard *shard, hf_part *part)
@@ -705,6 +708,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     hf_reader r = hf_reader_of(record->data);
     hf_attempt attempt = read_attempt(&r);
     uint64_t pts = hf_read_u64(&r);
+    uint64_t until = hf_read_u64(&r);
     hf_age age = { hf_read_u64(&r), hf_read_u64(&r) };
     hf_part *part = hf_part__find(shard, attempt);
     bool ascends = shard->undecided_last == NULL || shard->undecided_last->p.pts < pts;
@@ -739,6 +743,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     }
     part->p.state = HF_PARTICIPANT_PREPARED;
     part->p.pts = pts;
+    part->p.until = until;
     part->locks.prepared = true;
     part->locks.pts = pts;
     hf_hlc_observe(&shard->clock, pts);

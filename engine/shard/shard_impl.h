@@ -199,10 +199,11 @@ struct hf_shard {
     hf_buf wants, want_keys;    /* of the transaction that is looked at: see owner_impl.h */
     const hf_msg_txn *wants_of; /* for an assertion */
     hf_workspace workspace;
-    uint64_t view_at;  /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
-    uint64_t view_lsn; /* the newest log position that the evaluation saw */
-    bool view_expired; /* it saw a key as gone by time alone */
-    bool view_many;    /* own writes are looked up in the workspace */
+    uint64_t view_at;    /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
+    uint64_t view_lsn;   /* the newest log position that the evaluation saw */
+    bool view_expired;   /* it saw a key as gone by time alone */
+    uint64_t view_until; /* what it saw holds below this timestamp: then a key expires */
+    bool view_many;      /* own writes are looked up in the workspace */
 
     /* gateway */
     hf_op *ops; /* pool */
@@ -284,7 +285,7 @@ void hf_part__durable_acks(hf_shard *shard, uint64_t lsn);
 void hf_part__send_acks(hf_shard *shard);
 /* Log and take locks of a PREPARE that was evaluated. */
 hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
-                            hf_bytes effects, hf_bytes fences, uint32_t fence_count,
+                            uint64_t until, hf_bytes effects, hf_bytes fences, uint32_t fence_count,
                             hf_bytes grants, uint32_t grant_count, uint64_t *lsn);
 hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
 void hf_part__resolve_old(hf_shard *shard);

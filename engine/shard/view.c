@@ -19,6 +19,17 @@ static bool expired(hf_shard *shard, uint64_t expire_ms, uint64_t ts)
     return gone;
 }
 
+/* What the table shows is there until it expires: so long the evaluation holds. (What the
+ * transaction wrote itself binds nobody: it expires as it will.) */
+static bool stored_expired(hf_shard *shard, uint64_t expire_ms, uint64_t ts)
+{
+    bool gone = expired(shard, expire_ms, ts);
+    if (!gone && expire_ms != 0 && expire_ms < shard->view_until / 1000000) {
+        shard->view_until = expire_ms * 1000000;
+    }
+    return gone;
+}
+
 static uint64_t at_of(const hf_view *view)
 {
     return ((const hf_shard *)view->context)->view_at;
@@ -30,7 +41,7 @@ static void read_table(hf_view *view, hf_bytes key, hf_value *value)
     hf_got got = hf_table_get_hashed(shard->table, key, hf_shard__hash(shard, key), at_of(view));
     saw(shard, &got);
     *value = got.value;
-    if (expired(shard, value->expire_ms, view->ts)) {
+    if (stored_expired(shard, value->expire_ms, view->ts)) {
         *value = (hf_value){ .kind = HF_KIND_NONE };
     }
 }
@@ -80,12 +91,13 @@ static hf_bytes space_end(hf_bytes end)
 static bool scan_value(hf_view *view, const hf_cursor *cursor, hf_value *value)
 {
     hf_shard *shard = view->context;
-    if (!(shard->view_many && hf_workspace_get(&shard->workspace, cursor->key, value))) {
-        hf_got got = hf_table_at(shard->table, cursor, at_of(view));
-        saw(shard, &got);
-        *value = got.value;
+    if (shard->view_many && hf_workspace_get(&shard->workspace, cursor->key, value)) {
+        return value->kind != HF_KIND_NONE && !expired(shard, value->expire_ms, view->ts);
     }
-    return value->kind != HF_KIND_NONE && !expired(shard, value->expire_ms, view->ts);
+    hf_got got = hf_table_at(shard->table, cursor, at_of(view));
+    saw(shard, &got);
+    *value = got.value;
+    return value->kind != HF_KIND_NONE && !stored_expired(shard, value->expire_ms, view->ts);
 }
 
 static void owner_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
@@ -195,6 +207,7 @@ void hf_view__open(hf_shard *shard, hf_view *view, uint64_t at, uint64_t ts, uin
     shard->view_at = at;
     shard->view_lsn = 0;
     shard->view_expired = false;
+    shard->view_until = UINT64_MAX;
 }
 
 void hf_view__fetch(void *context, hf_bytes key, hf_value *value)
@@ -217,7 +230,7 @@ uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user, uint64_t ts)
             &shard->map.ranges[hf_range_find(&shard->map, hf_bytes_of(key.data, key.size))];
         return (uint64_t)1 << 63 | range->generation;
     }
-    return got.ts * 2 + expired(shard, got.value.expire_ms, ts);
+    return got.ts * 2 + stored_expired(shard, got.value.expire_ms, ts);
 }
 
 /* ---- A coordinator's copy of records of several shards ---- */

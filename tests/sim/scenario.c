@@ -17,7 +17,9 @@ const hf_scenario hf_scenarios[] = {
       .mix = { { &hf_workload_escrow, "", 60 }, { &hf_workload_operator, "", 1 } } },
     { .name = "expiry",
       .what = "keys with a time to live while the clock steps",
-      .mix = { { &hf_workload_expiry, "", 60 }, { &hf_workload_operator, "", 1 } } },
+      .mix = { { &hf_workload_expiry, "", 40 },
+               { &hf_workload_operator, "", 1 },
+               { &hf_workload_pairs, "", 40 } } },
     { .name = "snapshot",
       .what = "reads at older timestamps and with bounded staleness: conserved at each",
       .mix = { { &hf_workload_bank, "snapshot", 60 }, { &hf_workload_operator, "", 1 } } },
@@ -43,7 +45,8 @@ const hf_scenario hf_scenarios[] = {
                { &hf_workload_bank, "", 10 },
                { &hf_workload_escrow, "", 10 },
                { &hf_workload_expiry, "", 10 },
-               { &hf_workload_operator, "ranges", 3 } },
+               { &hf_workload_operator, "ranges", 3 },
+               { &hf_workload_pairs, "", 10 } },
       .moves = true },
 };
 const uint32_t hf_scenario_count = sizeof hf_scenarios / sizeof hf_scenarios[0];

@@ -15,7 +15,7 @@ typedef struct hf_run_state hf_run_state;
 typedef struct hf_workload hf_workload;
 typedef struct hf_actor hf_actor;
 
-enum { HF_ACTOR_ROOM = 4096, HF_WORKLOADS_MAX = 6, HF_PARTITIONS = 8, HF_ID_TEXT = 36 };
+enum { HF_ACTOR_ROOM = 4096, HF_WORKLOADS_MAX = 7, HF_PARTITIONS = 8, HF_ID_TEXT = 36 };
 
 struct hf_actor {
     hf_client client; /* first */
@@ -68,7 +68,7 @@ typedef struct hf_scenario {
 } hf_scenario;
 
 extern const hf_workload_kind hf_workload_register, hf_workload_append, hf_workload_bank,
-    hf_workload_escrow, hf_workload_expiry, hf_workload_operator;
+    hf_workload_escrow, hf_workload_expiry, hf_workload_pairs, hf_workload_operator;
 extern const hf_scenario hf_scenarios[];
 extern const uint32_t hf_scenario_count;
 const hf_scenario *hf_scenario_find(const char *name); /* NULL: unknown */

@@ -11,7 +11,7 @@
 static void send_range(hf_workload *w, hf_actor *a)
 {
     hf_world_prng *prng = hf_actor_prng(a);
-    static const char letters[] = "abrex";
+    static const char letters[] = "abrexp";
     uint32_t part = (uint32_t)hf_world_prng_below(prng, HF_PARTITIONS);
     char letter = letters[hf_world_prng_below(prng, sizeof letters - 1)];
     uint32_t number = (uint32_t)hf_world_prng_below(prng, 10);

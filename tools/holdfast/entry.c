@@ -170,6 +170,10 @@ static bool put_prepare(hf_reader *r, hf_tree *map)
 {
     put_attempt(r, map);
     hf_tree_put(map, "prepare_ts", u64_of(hf_read_u64(r)));
+    uint64_t until = hf_read_u64(r);
+    if (until != UINT64_MAX) {
+        hf_tree_put(map, "until", u64_of(until));
+    }
     hf_tree_put(map, "age", u64_of(hf_read_u64(r)));
     (void)hf_read_u64(r);
     uint64_t set = hf_read_u64(r);

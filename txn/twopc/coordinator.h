@@ -7,6 +7,7 @@
  * and what the anchor decides comes back as an answer.
  *
  *   preparing --all prepared--> committed      finalize(c) to all, answer the client at once
+ *             --..., c at or above a vote's bound--> aborted       (participant.h)
  *   preparing --one refused---> aborted        finalize(abort) to all, answer or try again
  *
  * Pure: events in, what to do out. Threads: one shard only.
@@ -26,6 +27,7 @@ typedef struct hf_coordinator {
     hf_shard_set participants;
     hf_shard_set prepared;
     uint64_t commit_ts; /* the largest prepare timestamp so far; final when committed */
+    uint64_t until;     /* the smallest bound of the votes so far */
     hf_coordinator_state state;
 } hf_coordinator;
 
@@ -33,7 +35,8 @@ void hf_coordinator_begin(hf_coordinator *coordinator, hf_attempt attempt,
                           hf_shard_set participants);
 /* An answer from `shard`. True when it decided the attempt (state then says how). Repeated and late
  * answers change nothing. */
-bool hf_coordinator_prepared(hf_coordinator *coordinator, uint16_t shard, uint64_t pts);
+bool hf_coordinator_prepared(hf_coordinator *coordinator, uint16_t shard, uint64_t pts,
+                             uint64_t until);
 bool hf_coordinator_refused(hf_coordinator *coordinator, uint16_t shard);
 
 #endif

@@ -16,7 +16,9 @@ const char *hf_participant_state_name(hf_participant_state state)
 
 void hf_participant_begin(hf_participant *p, hf_attempt attempt, uint16_t self)
 {
-    *p = (hf_participant){ .attempt = attempt, .self = self, .state = HF_PARTICIPANT_NONE };
+    *p = (hf_participant){
+        .attempt = attempt, .self = self, .state = HF_PARTICIPANT_NONE, .until = UINT64_MAX
+    };
 }
 
 /* Tells everyone who waits, by the state that was reached. */
@@ -82,6 +84,12 @@ static void query(hf_participant *p, uint16_t from, hf_participant_update *u)
     }
 }
 
+/* All are known to be prepared. */
+static void decide_by_votes(hf_participant *p, hf_participant_update *u)
+{
+    decide(p, p->answered_ts < p->answered_until, p->answered_ts, u);
+}
+
 /* Asks everyone; asked again, those who have not answered: a question may have been lost. */
 static void recover(hf_participant *p, hf_participant_update *u)
 {
@@ -93,10 +101,11 @@ static void recover(hf_participant *p, hf_participant_update *u)
     p->recovering = true;
     p->answered = hf_shard_bit(p->self);
     p->answered_ts = p->pts;
+    p->answered_until = p->until;
     p->resolvers |= p->participants;
     u->ask = p->participants & ~p->answered;
     if (u->ask == 0) {
-        decide(p, true, p->pts, u);
+        decide_by_votes(p, u);
     }
 }
 
@@ -160,20 +169,22 @@ static void durable(hf_participant *p, hf_participant_update *u)
     }
 }
 
-static void is_prepared(hf_participant *p, uint16_t from, uint64_t ts, hf_participant_update *u)
+static void is_prepared(hf_participant *p, uint16_t from, uint64_t ts, uint64_t until,
+                        hf_participant_update *u)
 {
     if (!p->recovering || (p->answered & hf_shard_bit(from)) != 0) {
         return;
     }
     p->answered |= hf_shard_bit(from);
     p->answered_ts = ts > p->answered_ts ? ts : p->answered_ts;
+    p->answered_until = until < p->answered_until ? until : p->answered_until;
     if (p->answered == p->participants) {
-        decide(p, true, p->answered_ts, u);
+        decide_by_votes(p, u);
     }
 }
 
 void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t from, uint64_t ts,
-                         hf_participant_update *u)
+                         uint64_t until, hf_participant_update *u)
 {
     memset(u, 0, sizeof *u);
     switch (event) {
@@ -194,6 +205,7 @@ void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t
                   p->state == HF_PARTICIPANT_QUEUED);
         p->state = HF_PARTICIPANT_LOGGED;
         p->pts = ts;
+        p->until = until;
         p->answer_due = true;
         break;
     case HF_EVENT_REFUSED:
@@ -230,7 +242,7 @@ void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t
         resolve(p, from, u);
         break;
     case HF_EVENT_IS_PREPARED:
-        is_prepared(p, from, ts, u);
+        is_prepared(p, from, ts, until, u);
         break;
     case HF_EVENT_IS_POISONED:
         if (p->recovering) {

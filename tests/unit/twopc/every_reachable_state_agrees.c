@@ -35,32 +35,32 @@ enum {
 static void two_shards_nothing_crashes(void **state)
 {
     (void)state;
-    explore(&(model_config){ 2, 2, 0, NODE, RULES_ALL }, 100000, ONE | SEEN_SECOND_COMMIT);
+    explore(&(model_config){ 2, 2, 0, NODE, RULES_ALL, { 0 } }, 100000, ONE | SEEN_SECOND_COMMIT);
 }
 
 static void two_shards_three_crashes(void **state)
 {
     (void)state;
-    explore(&(model_config){ 2, 1, 3, NODE, RULES_ALL }, 100000, ONE | RECOVERED);
+    explore(&(model_config){ 2, 1, 3, NODE, RULES_ALL, { 0 } }, 100000, ONE | RECOVERED);
 }
 
 static void two_shards_two_attempts_one_crash(void **state)
 {
     (void)state;
-    explore(&(model_config){ 2, 2, 1, NODE, RULES_ALL }, 500000,
+    explore(&(model_config){ 2, 2, 1, NODE, RULES_ALL, { 0 } }, 500000,
             ONE | RECOVERED | SEEN_SECOND_COMMIT);
 }
 
 static void three_shards_two_crashes(void **state)
 {
     (void)state;
-    explore(&(model_config){ 3, 1, 2, NODE, RULES_ALL }, 400000, ONE | RECOVERED);
+    explore(&(model_config){ 3, 1, 2, NODE, RULES_ALL, { 0 } }, 400000, ONE | RECOVERED);
 }
 
 static void interactive_with_locks_that_are_lost(void **state)
 {
     (void)state;
-    explore(&(model_config){ 3, 1, 1, NODE | WORLD_INTERACTIVE, RULES_ALL }, 200000,
+    explore(&(model_config){ 3, 1, 1, NODE | WORLD_INTERACTIVE, RULES_ALL, { 0 } }, 200000,
             ONE | RECOVERED);
 }
 
@@ -70,9 +70,29 @@ static void shards_that_come_back_as_the_same(void **state)
 {
     (void)state;
     uint8_t world = WORLD_COORDINATOR_CRASH;
-    explore(&(model_config){ 2, 2, 2, world, RULES_ALL }, 100000,
+    explore(&(model_config){ 2, 2, 2, world, RULES_ALL, { 0 } }, 100000,
             ONE | RECOVERED | SEEN_SECOND_COMMIT);
-    explore(&(model_config){ 3, 1, 2, world, RULES_ALL }, 200000, ONE | RECOVERED);
+    explore(&(model_config){ 3, 1, 2, world, RULES_ALL, { 0 } }, 200000, ONE | RECOVERED);
+}
+
+/* A vote that does not hold as long as the others need: nobody ever commits, whoever decides. And
+ * one that does. */
+static void votes_with_bounds(void **state)
+{
+    (void)state;
+    static model_result r;
+    const model_config short_ones[] = { { 2, 1, 3, NODE, RULES_ALL, { 0, 2 } },
+                                        { 2, 2, 0, NODE, RULES_ALL, { 0, 2 } } };
+    uint32_t seen = 0;
+    for (size_t i = 0; i < sizeof short_ones / sizeof short_ones[0]; i++) {
+        model_explore(&short_ones[i], 100000, true, &r);
+        assert_null(r.wrong);
+        assert_false(r.full);
+        seen |= r.seen;
+    }
+    assert_int_equal(seen & (SEEN_ACKED | SEEN_RECOVERED_COMMIT | SEEN_SECOND_COMMIT), 0);
+    assert_int_equal(seen & SEEN_RECOVERED_ABORT, SEEN_RECOVERED_ABORT);
+    explore(&(model_config){ 3, 1, 2, NODE, RULES_ALL, { 0, 4, 5 } }, 400000, ONE | RECOVERED);
 }
 
 int main(void)
@@ -84,6 +104,7 @@ int main(void)
         cmocka_unit_test(three_shards_two_crashes),
         cmocka_unit_test(interactive_with_locks_that_are_lost),
         cmocka_unit_test(shards_that_come_back_as_the_same),
+        cmocka_unit_test(votes_with_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

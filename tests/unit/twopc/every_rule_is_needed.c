@@ -11,10 +11,11 @@
 
 enum { NODE = WORLD_REFUSALS | WORLD_RESTARTS | WORLD_COORDINATOR_CRASH };
 
-static void needed(uint8_t rule, uint8_t world)
+static void needed(uint16_t rule, uint8_t world)
 {
     static model_result r;
-    model_config config = { 2, 1, 1, world, RULES_ALL & (uint8_t)~rule };
+    model_config config = { 2, 1, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
+    config.until[1] = rule == RULE_BOUNDS ? 2 : 0;
     model_explore(&config, 100000, false, &r);
     if (r.wrong != NULL) {
         printf("%s\n%s\n", r.wrong, r.trace);
@@ -76,6 +77,12 @@ static void a_vote_is_durable_before_it_is_told(void **state)
     needed(RULE_DURABLE_VOTE, NODE);
 }
 
+static void recovery_keeps_to_the_bounds(void **state)
+{
+    (void)state;
+    needed(RULE_BOUNDS, NODE);
+}
+
 /* The harness must not lose faults by dropping messages that it takes for idle. */
 static void two_attempts_show_it_too(void **state)
 {
@@ -83,7 +90,8 @@ static void two_attempts_show_it_too(void **state)
     static model_result r;
     for (uint32_t rule = 1; rule < RULES_ALL; rule *= 2) {
         uint8_t world = rule == RULE_DURABLE_TOMBSTONE ? WORLD_COORDINATOR_CRASH : NODE;
-        model_config config = { 2, 2, 1, world, (uint8_t)(RULES_ALL & ~rule) };
+        model_config config = { 2, 2, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
+        config.until[1] = rule == RULE_BOUNDS ? 2 : 0;
         model_explore(&config, 300000, false, &r);
         assert_non_null(r.wrong);
     }
@@ -100,6 +108,7 @@ int main(void)
         cmocka_unit_test(nothing_of_before_a_restart_starts_after_it),
         cmocka_unit_test(a_repeated_prepare_hears_the_recorded_answer),
         cmocka_unit_test(a_vote_is_durable_before_it_is_told),
+        cmocka_unit_test(recovery_keeps_to_the_bounds),
         cmocka_unit_test(two_attempts_show_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 
 static const uint8_t prepare_ts[MODEL_SHARDS_MAX] = { 2, 1, 3 };
 
-bool model__rule(const world *w, uint8_t which)
+bool model__rule(const world *w, uint16_t which)
 {
     return (w->config->rules & which) != 0;
 }
@@ -13,6 +13,18 @@ bool model__rule(const world *w, uint8_t which)
 uint8_t model__everyone(const model_config *config)
 {
     return (uint8_t)((1u << config->shards) - 1);
+}
+
+static uint64_t bound_of(const world *w, uint8_t shard)
+{
+    uint8_t until = w->config->until[shard];
+    return until == 0 ? UINT64_MAX : until;
+}
+
+/* What the anchor's recovery goes by. */
+static uint64_t known_bound(const world *w, uint8_t shard)
+{
+    return model__rule(w, RULE_BOUNDS) ? bound_of(w, shard) : UINT64_MAX;
 }
 
 /* ---- Packing ---- */
@@ -31,6 +43,13 @@ static void unpack(const world *w, uint8_t shard, uint8_t attempt, hf_participan
     p->participants = (bits >> 19 & 1) != 0 ? model__everyone(w->config) : 0;
     p->answer_due = (bits >> 20 & 1) != 0;
     p->recovering = (bits >> 21 & 1) != 0;
+    p->until = known_bound(w, shard);
+    p->answered_until = UINT64_MAX;
+    for (uint8_t i = 0; i < w->config->shards; i++) {
+        if ((p->answered >> i & 1) != 0 && known_bound(w, i) < p->answered_until) {
+            p->answered_until = known_bound(w, i);
+        }
+    }
 }
 
 /* Fields that no later step reads are left out, so that states differ only in what matters:
@@ -145,7 +164,10 @@ static void step(const world *w, uint8_t shard, uint8_t attempt, hf_participant_
         p.participants = shard == 0 ? model__everyone(w->config) : 0;
         append(w, shard, R_PREPARE, attempt, 0);
     }
-    hf_participant_step(&p, event, from, ts, &u);
+    uint64_t until = event == HF_EVENT_LOGGED        ? bound_of(w, shard)
+                     : event == HF_EVENT_IS_PREPARED ? known_bound(w, from)
+                                                     : UINT64_MAX;
+    hf_participant_step(&p, event, from, ts, until, &u);
     carry_out(w, &p, attempt, &u);
     pack(w, shard, attempt, &p);
     bool early = (event == HF_EVENT_LOGGED && !model__rule(w, RULE_DURABLE_VOTE)) ||
@@ -313,8 +335,14 @@ static bool on_vote(const world *w, uint8_t from, uint8_t attempt, bool prepared
     co.state = (hf_coordinator_state)s->co_state[attempt];
     co.prepared = s->co_prepared[attempt];
     co.commit_ts = s->co_ts[attempt];
-    bool decided = prepared ? hf_coordinator_prepared(&co, from, prepare_ts[from])
-                            : hf_coordinator_refused(&co, from);
+    for (uint8_t i = 0; i < w->config->shards; i++) {
+        if ((co.prepared >> i & 1) != 0 && bound_of(w, i) < co.until) {
+            co.until = bound_of(w, i);
+        }
+    }
+    bool decided = prepared
+                       ? hf_coordinator_prepared(&co, from, prepare_ts[from], bound_of(w, from))
+                       : hf_coordinator_refused(&co, from);
     s->co_state[attempt] = (uint8_t)co.state;
     s->co_prepared[attempt] = (uint8_t)co.prepared;
     s->co_ts[attempt] = (uint8_t)co.commit_ts;

@@ -27,7 +27,8 @@ enum {
     RULE_FENCE_RESTART = 32,    /* I5: nothing of before a restart starts after it */
     RULE_RECORDED_ANSWER = 64,  /* I6: a repeated PREPARE hears what was answered */
     RULE_DURABLE_VOTE = 128,    /* prepared is answered when the PREPARE is durable */
-    RULES_ALL = 255,
+    RULE_BOUNDS = 256,          /* recovery, too, keeps to the bounds of the votes */
+    RULES_ALL = 511,
 };
 
 /* What the world may do. */
@@ -43,7 +44,8 @@ typedef struct model_config {
     uint8_t shards, attempts;
     uint8_t crashes; /* how many crashes at most */
     uint8_t world;
-    uint8_t rules;
+    uint16_t rules;
+    uint8_t until[MODEL_SHARDS_MAX]; /* the shard's vote holds below this timestamp; 0: at any */
 } model_config;
 
 typedef struct model_state {

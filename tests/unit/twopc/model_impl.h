@@ -45,7 +45,7 @@ typedef struct world {
 } world;
 
 /* ---- model.c: what a shard and the coordinator do; false: not now ---- */
-bool model__rule(const world *w, uint8_t which);
+bool model__rule(const world *w, uint16_t which);
 uint8_t model__everyone(const model_config *config);
 hf_participant_state model__state_of(const model_state *s, uint8_t shard, uint8_t attempt);
 uint8_t model__commit_ts_of(const model_state *s, uint8_t shard, uint8_t attempt);

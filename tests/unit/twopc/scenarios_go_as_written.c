@@ -11,6 +11,7 @@
  *   ----
  *   queued                 for each line but remarks: the state, then what is to be done
  *
+ * After the TS of logged, is-prepared and prepared: the bound below which the vote holds, if any.
  * "stops" is an assertion of the machine. With --rewrite what came is written into the file.
  */
 #include "engine/base/assert.h"
@@ -181,20 +182,23 @@ static void part_event(scene *s, const words *w, char *out)
 {
     const event_word *e = event_of(w->word[0]);
     uint16_t from = e->from ? (uint16_t)number(w, 1) : s->part.self;
-    uint64_t ts = e->ts ? number(w, e->from ? 2 : 1) : 0;
+    uint32_t at = e->from ? 2 : 1;
+    uint64_t ts = e->ts ? number(w, at) : 0;
+    uint64_t until = e->ts && w->count > at + 1 ? number(w, at + 1) : UINT64_MAX;
     hf_participant_update update;
     if (e->event == HF_EVENT_LOGGED) {
         s->part.participants = s->members;
     }
-    hf_participant_step(&s->part, e->event, from, ts, &update);
+    hf_participant_step(&s->part, e->event, from, ts, until, &update);
     show_part(&s->part, &update, out);
 }
 
 static void coordinator_event(scene *s, const words *w, char *out)
 {
     uint16_t from = (uint16_t)number(w, 1);
+    uint64_t until = w->count > 3 ? number(w, 3) : UINT64_MAX;
     bool decided = strcmp(w->word[0], "prepared") == 0
-                       ? hf_coordinator_prepared(&s->co, from, number(w, 2))
+                       ? hf_coordinator_prepared(&s->co, from, number(w, 2), until)
                        : hf_coordinator_refused(&s->co, from);
     show_coordinator(&s->co, decided, out);
 }
