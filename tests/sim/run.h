@@ -29,6 +29,7 @@ typedef enum hf_run_code {
     X(STOP,    "stop",    "clean stops under load")                       \
     X(PAUSE,   "pause",   "a core stands still, slow loops")              \
     X(MESSAGE, "message", "messages between cores take long")             \
+    X(REPEAT,  "repeat",  "messages of the protocol come again, or not")  \
     X(DISK,    "disk",    "slow and reordered disk operations")           \
     X(CLOCK,   "clock",   "the wall clock steps and drifts")              \
     X(NET,     "net",     "slow, cut and vanishing connections")          \

@@ -5,7 +5,7 @@
 #include "tests/sim/run.h"
 #include "tests/sim/scenario.h"
 
-enum { HF_RUN_CORES_MAX = 4, HF_RUN_ACTORS_MAX = 64 };
+enum { HF_RUN_CORES_MAX = 4, HF_RUN_ACTORS_MAX = 64, HF_RUN_LATE_MAX = 8 };
 
 typedef enum hf_run_phase {
     HF_PHASE_BOOT,
@@ -26,6 +26,7 @@ typedef struct hf_run_plan {
     uint32_t aim_ppm; /* of the crashes: just after a reply or a checkpoint, or during a flush */
     uint64_t down_ns;
     uint64_t space_ns, space_least_ns; /* mean distance of full disks, how long */
+    uint32_t repeat_ppm, lose_ppm;     /* of messages between shards */
     uint64_t think_ns;                 /* of clients between operations; 0: none */
     uint32_t file_align;
     hf_client_habits habits;
@@ -38,6 +39,14 @@ typedef struct hf_run_step {
     uint64_t time, count;
 } hf_run_step;
 
+/* What stands between the world and a shard: it repeats messages, and loses some. */
+typedef struct hf_run_mesh {
+    hf_run_state *run;
+    hf_shard *shard;
+    hf_msg *late[HF_RUN_LATE_MAX]; /* copies that come again later */
+    uint32_t late_count;
+} hf_run_mesh;
+
 struct hf_run_state {
     const hf_run_config *config;
     hf_run_result *result;
@@ -49,6 +58,8 @@ struct hf_run_state {
 
     /* The node. */
     hf_shard *shards[HF_RUN_CORES_MAX];
+    hf_run_mesh meshes[HF_RUN_CORES_MAX];
+    hf_world_prng mesh; /* repeats and losses */
     uint8_t *regions[HF_RUN_CORES_MAX];
     bool up;          /* booted */
     uint64_t boot_at; /* when down: UINT64_MAX: never again */
@@ -82,6 +93,10 @@ struct hf_run_state {
 
 /* run_plan.c */
 void hf_run__plan(hf_run_state *run);
+/* run_mesh.c */
+const hf_io_handler *hf_run__mesh_handler(void);
+void hf_run__mesh_open(hf_run_state *run, uint16_t core);
+void hf_run__mesh_close(hf_run_state *run);
 /* run_node.c */
 void hf_run__boot(hf_run_state *run);
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns);

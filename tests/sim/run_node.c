@@ -71,7 +71,8 @@ void hf_run__boot(hf_run_state *run)
         HF_ASSERT(run->shards[i] != NULL);
     }
     for (uint16_t i = 0; i < run->cores; i++) {
-        hf_world_boot(run->world, i, hf_shard_handler(), run->shards[i]);
+        hf_run__mesh_open(run, i);
+        hf_world_boot(run->world, i, hf_run__mesh_handler(), &run->meshes[i]);
     }
     run->up = true;
     run->stopping = false;
@@ -312,6 +313,7 @@ void hf_run__node_close(hf_run_state *run)
         hf_world_crash(run->world, HF_WORLD_KILL);
     }
     run->up = false;
+    hf_run__mesh_close(run);
     for (uint16_t i = 0; i < HF_RUN_CORES_MAX; i++) {
         if (run->regions[i] != NULL) {
             unpoison(run->regions[i], run->plan.shard_bytes);

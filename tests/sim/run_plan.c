@@ -100,6 +100,21 @@ static void draw_faults(hf_run_state *run)
     quieten(run, &none);
 }
 
+static void draw_mesh(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 7);
+    bool on = chosen(run, HF_RUN_FAULT_BIT(REPEAT), hf_world_prng_chance(&prng, 400000));
+    uint32_t repeat = (uint32_t)hf_world_prng_between(&prng, 1000, 300000);
+    uint32_t lose = (uint32_t)hf_world_prng_between(&prng, 0, 500000);
+    if (on && wants(run, HF_RUN_FAULT_BIT(REPEAT))) {
+        plan->repeat_ppm = repeat;
+        plan->lose_ppm = lose;
+        plan->kinds |= HF_RUN_FAULT_BIT(REPEAT);
+    }
+    run->mesh = stream(run, 8);
+}
+
 /* ---- Crashes, full disks, clients ---- */
 
 static uint64_t safety_events(const hf_run_state *run)
@@ -180,6 +195,10 @@ static void draw_node(hf_run_state *run)
     c->push_ns = hf_world_prng_between(&prng, 100 * US, 10 * MS);
     c->idle_txn_ns = hf_world_prng_between(&prng, 200 * MS, 5 * S);
     c->recovery_ns = 1;
+    hf_world_prng ids = stream(run, 9);
+    bool soon = hf_world_prng_chance(&ids, 250000); /* ids grow too old while they are asked for */
+    uint64_t outcome_ms = hf_world_prng_between(&ids, 100, 5000);
+    c->outcome_ms = soon ? outcome_ms : c->outcome_ms;
     c->connections_max = 128;
     c->pipeline_max = (uint32_t)(4u << hf_world_prng_below(&prng, 7));
     c->initial_splits = "1,2,3,4,5,6,7";
@@ -197,6 +216,7 @@ void hf_run__plan(hf_run_state *run)
         run->config->scenario != NULL ? hf_scenario_find(run->config->scenario) : &hf_scenarios[at];
     run->chaos = stream(run, 6);
     draw_faults(run);
+    draw_mesh(run);
     draw_chaos(run);
     draw_clients(run);
     draw_node(run);
