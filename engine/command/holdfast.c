@@ -6,7 +6,8 @@
  *   impossible                when its own bound fails with all pending ones going its way: -LIMIT
  *   else it waits until a pending one is decided.
  * A bound only holds against what moves towards it: a deposit into an account below its minimum is
- * welcome. A zero delta is held against both. The limits of 64 bits are bounds like others.
+ * welcome. A zero delta is held against both. The limits of 64 bits are bounds like others; they
+ * hold for P+ and P- as well.
  */
 #include "engine/command/command_impl.h"
 
@@ -49,6 +50,10 @@ bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_addition *add, hf_buf 
         if (!add_option(args, argc, i, add, &call)) {
             return false;
         }
+    }
+    if (add->delta == INT64_MIN) { /* P- has no room for its size */
+        hf_command__error(&call, "ERR value is not an integer or out of range");
+        return false;
     }
     /* A bound that the delta moves away from is none: neither here nor for those who come later. */
     add->min = add->delta > 0 ? INT64_MIN : add->min;
@@ -127,7 +132,9 @@ hf_ran hf_command__run_hf_add(hf_view *view, const hf_call *call)
     }
     bool low_safe = add.delta > 0 || (lowest >= add.min && lowest >= pending.min);
     bool high_safe = add.delta < 0 || (highest <= add.max && highest <= pending.max);
-    if (!low_safe || !high_safe || (absent && pending.other_kind)) {
+    bool sums_fit = add.delta > 0 ? pending.plus <= INT64_MAX - add.delta
+                                  : pending.minus <= INT64_MAX + add.delta;
+    if (!low_safe || !high_safe || !sums_fit || (absent && pending.other_kind)) {
         return HF_RAN_WAIT;
     }
     hf_command_add(view, add.key, add.field, add.delta);

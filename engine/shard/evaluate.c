@@ -4,6 +4,7 @@
  * is durable; the next transaction may build on it at once, because everything that depends on it
  * lies behind it in the log.
  */
+#include "engine/base/uuid.h"
 #include "engine/shard/changes.h"
 #include "engine/shard/gateway.h"
 #include "engine/shard/owner_impl.h"
@@ -156,8 +157,17 @@ void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t ls
     HF_ASSERT(!reader.bad);
 }
 
+/* The last millisecond at which the id is taken. */
+static uint64_t id_until_ms(const hf_shard *shard, const uint8_t id[16])
+{
+    hf_uuid uuid;
+    memcpy(uuid.bytes, id, sizeof uuid.bytes);
+    return hf_uuid_v7_ms(&uuid) + shard->config.outcome_ms;
+}
+
 /* The outcome of a client's id, as a mutation of its stub. Value: u8 committed | u64 ts | u64
- * digest | reply. */
+ * digest | reply. It goes when its id is refused by its age alone, not before: by a logged
+ * deletion, and the clock never falls back below that. */
 static void stub_put(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool committed,
                      uint64_t ts, uint64_t digest, hf_bytes reply)
 {
@@ -169,7 +179,7 @@ static void stub_put(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool co
     hf_buf_u64(&shard->head, digest);
     hf_buf_raw(&shard->head, reply.data, reply.size);
     hf_value value = { .kind = HF_KIND_STRING,
-                       .expire_ms = shard->io->wall_ns / 1000000 + shard->config.outcome_ms + 60000,
+                       .expire_ms = id_until_ms(shard, id) + 1,
                        .bytes = hf_buf_view(&shard->head) };
     hf_mutation_put(out, hf_bytes_of(key, sizeof key), &value);
 }
@@ -197,12 +207,29 @@ static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *l
 
 static void append_error(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_err err)
 {
-    hf_bytes text =
-        err == HF_E_TOOBIG ? HF_LIT("-TOOBIG the transaction is larger than the log takes\r\n")
-        : err == HF_E_NOSPACE
-            ? HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n")
-            : HF_LIT("-BUSY the log is full, try again\r\n");
-    hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0, text);
+    hf_ending ending = HF_ENDING_BUSY;
+    hf_bytes text = HF_LIT("-BUSY the log is full, try again\r\n");
+    switch ((int)err) {
+    case HF_E_TOOBIG:
+        text = HF_LIT("-TOOBIG the transaction is larger than the log takes\r\n");
+        break;
+    case HF_E_NOSPACE:
+        text = HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n");
+        break;
+    case HF_E_NOMEM:
+        text = HF_LIT("-OOM no memory for the transaction\r\n");
+        break;
+    case HF_E_BUSY:
+        text = HF_LIT("-BUSY the pending additions would overflow 64 bits, try again\r\n");
+        break;
+    case HF_E_LIMIT:
+        ending = HF_ENDING_ABORTED;
+        text = HF_LIT("-LIMIT the additions together would overflow 64 bits\r\n");
+        break;
+    default:
+        break;
+    }
+    hf_owner__refuse(shard, msg, part, ending, 0, text);
 }
 
 typedef struct stamping {
@@ -386,6 +413,24 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
 
 /* ---- The id of a client ---- */
 
+/* Nothing is known of the id. Whether it never happened can be told only while its outcome would
+ * still be here, by the clock of this shard, which alone decides: that of the gateway may lie
+ * before it. False: it was answered. */
+static bool check_age(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
+{
+    uint64_t ts = hf_shard__now(shard);
+    if (ts / 1000000 <= id_until_ms(shard, msg->id)) {
+        return true;
+    }
+    if ((msg->flags & HF_TXN_OUTCOME) == 0) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                         HF_LIT("-EXPIRED the id is older than outcomes are kept\r\n"));
+        return false;
+    }
+    hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, 0, HF_LIT("*1\r\n+EXPIRED\r\n"));
+    return false;
+}
+
 /* True when the transaction is to go on; otherwise it was answered. */
 bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 {
@@ -394,7 +439,7 @@ bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
     hf_got got = hf_table_get(shard->table, hf_bytes_of(key, sizeof key), HF_TS_MAX);
     hf_reader reader = hf_reader_of(got.value.bytes);
     if (got.value.kind != HF_KIND_STRING) {
-        return true;
+        return check_age(shard, msg, part);
     }
     uint8_t committed = hf_read_u8(&reader);
     uint64_t ts = hf_read_u64(&reader);

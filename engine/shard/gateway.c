@@ -457,7 +457,14 @@ static uint64_t write_request(hf_shard *shard, const hf_request *request)
         hf_txn_put_command(body, i, request->commands[i].command, request->commands[i].args,
                            request->commands[i].argc);
     }
-    return request->has_id ? hf_hash64(1, body->data, body->size) : 0;
+    if (!request->has_id) {
+        return 0;
+    }
+    /* The same words may be meant otherwise: how many of them are ELSE belongs to what was asked.
+     */
+    uint64_t seed = HF_DIGEST_DIALOGUE + 1 + request->has_else + (uint64_t)request->otherwise * 2;
+    uint64_t digest = hf_hash64(seed, body->data, body->size);
+    return digest > HF_DIGEST_DIALOGUE ? digest : ~digest;
 }
 
 static uint32_t form_word(const hf_request *request)

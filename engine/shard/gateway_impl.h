@@ -9,6 +9,10 @@
 #define HF_RANGES_CHANGED "-TRYAGAIN the ranges changed meanwhile\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
+/* Digests of requests with an id tell one request from another. 0: a question for the outcome came
+ * first. A dialogue cannot be told from another one: what is asked depends on what was answered. */
+#define HF_DIGEST_DIALOGUE UINT64_C(1)
+
 #define NO_OP UINT32_MAX /* no operation */
 enum { NO_SHARD = 0xffff };
 

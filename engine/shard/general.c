@@ -505,6 +505,7 @@ uint32_t hf_gateway__begin(hf_shard *shard, const uint8_t *id, uint8_t proto)
     op->has_id = id != NULL;
     if (id != NULL) {
         memcpy(op->id, id, sizeof op->id);
+        op->digest = HF_DIGEST_DIALOGUE;
     }
     hf_workspace_reset(&op->workspace);
     touch(shard, op);

@@ -109,8 +109,7 @@ void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_
 {
     shard->stats.refused++;
     if (part != NULL) {
-        part->ending = (uint16_t)ending;
-        hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
+        hf_part__refused(shard, part, ending, body);
     }
     hf_owner__answer(shard, msg, ending, 0, lsn, body);
 }

@@ -65,7 +65,7 @@ static bool clear_to_run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, 
 }
 
 /* The part of a PREPARE; NULL when the message was dealt with: repeated, fenced, or without memory.
- */
+ * What is known here already is never evaluated again: the machine gives the recorded answer. */
 static hf_part *prepare_part(hf_shard *shard, const hf_msg_txn *msg, const hf_item *item)
 {
     hf_part *part = hf_part__find(shard, msg->attempt);
@@ -81,19 +81,21 @@ static hf_part *prepare_part(hf_shard *shard, const hf_msg_txn *msg, const hf_it
         }
     }
     hf_participant_state state = (hf_participant_state)part->p.state;
-    if (state == HF_PARTICIPANT_NONE || state == HF_PARTICIPANT_ACTIVE ||
-        (state == HF_PARTICIPANT_QUEUED && item != NULL)) {
-        part->ticket = msg->ticket;
+    part->ticket = msg->ticket;
+    if (state == HF_PARTICIPANT_NONE || state == HF_PARTICIPANT_ACTIVE) {
         return part;
     }
-    /* Refused or poisoned before it came: nothing of it will ever be prepared here. */
-    hf_owner__answer(shard, msg, HF_ENDING_CONFLICT, 0, 0, hf_bytes_of(NULL, 0));
+    if (state == HF_PARTICIPANT_QUEUED && item != NULL && item == part->item) {
+        return part; /* its turn has come */
+    }
+    hf_part__step(shard, part, HF_EVENT_REPEATED, shard->self, 0);
     return NULL;
 }
 
 static void reroute(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 {
-    hf_owner__refuse(shard, msg, part, HF_ENDING_REROUTE, 0, hf_bytes_of(msg, msg->head.size));
+    hf_owner__refuse(shard, msg, part, HF_ENDING_REROUTE, 0,
+                     part == NULL ? hf_bytes_of(msg, msg->head.size) : hf_bytes_of(NULL, 0));
 }
 
 void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)

@@ -13,6 +13,7 @@
 #include "engine/shard/request.h"
 
 enum { FLAG_HAS_ID = 1, FLAG_STUB = 2, RESERVE_PER_PART = 1024 };
+enum { ASK_LEAST_NS = 20000000, ASK_MOST_NS = 2000000000 };
 
 typedef struct backlog {
     hf_msg head;   /* head.kind is the record's; head.next links */
@@ -144,7 +145,8 @@ void hf_part__watermark(hf_shard *shard, uint16_t coordinator, uint64_t watermar
     }
     shard->watermarks[coordinator] = watermark;
     hf_part_list *list = &shard->lists[coordinator];
-    while (list->first != NULL && hf_attempt_seq(list->first->p.attempt) < watermark) {
+    while (list->first != NULL && hf_attempt_seq(list->first->p.attempt) < watermark &&
+           list->first->p.state != HF_PARTICIPANT_POISONING) { /* its record still names it */
         forget(shard, list->first);
     }
 }
@@ -251,8 +253,29 @@ static void escrow_remove(hf_shard *shard, const hf_part *part)
     escrow_remove_first(shard, part, UINT32_MAX);
 }
 
+/* Why an addition could not be counted: its transaction's own additions to the quantity leave 64
+ * bits together, or they do with those of others, which end; or there is no memory. */
+static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *add)
+{
+    hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
+    hf_mutation m;
+    int64_t sum = 0;
+    while (hf_mutation_next(&reader, &m)) {
+        if (m.op == HF_MUTATION_ADD && (m.integer < 0) == (add->integer < 0) &&
+            hf_bytes_equal(m.key, add->key) && hf_bytes_equal(m.bytes, add->bytes) &&
+            __builtin_add_overflow(sum, m.integer, &sum)) {
+            return HF_E_LIMIT;
+        }
+    }
+    const hf_lock_escrow *e =
+        hf_lock_escrow_find(shard->locks, add->key, hf_shard__hash(shard, add->key), add->bytes);
+    bool others = e != NULL && (add->integer < 0 ? e->minus > INT64_MAX + add->integer
+                                                 : e->plus > INT64_MAX - add->integer);
+    return others ? HF_E_BUSY : HF_E_NOMEM;
+}
+
 /* All of them or, without memory or when a sum would leave 64 bits, none. */
-static bool escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
+static hf_err escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
 {
     uint32_t count = 0;
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
@@ -269,12 +292,12 @@ static bool escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
             if (!hf_lock_escrow_add(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
                                     m.integer, min, max)) {
                 escrow_remove_first(shard, part, count);
-                return false;
+                return why_not(shard, part, &m);
             }
             count++;
         }
     }
-    return true;
+    return HF_OK;
 }
 
 static void drop_effects(hf_shard *shard, hf_part *part)
@@ -324,13 +347,14 @@ static void post_each(hf_shard *shard, hf_shard_set set, uint16_t kind, const hf
 
 static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
 {
+    hf_ending ending = prepared ? HF_ENDING_DONE : (hf_ending)part->ending;
     hf_msg_result r = { .ticket = part->ticket,
                         .attempt = part->p.attempt,
                         .ts = prepared ? part->p.pts : 0,
                         .until = part->p.until,
-                        .ending = (uint8_t)(prepared ? HF_ENDING_DONE : HF_ENDING_CONFLICT) };
-    hf_bytes body =
-        prepared ? hf_bytes_of(part->replies, part->replies_size) : hf_bytes_of(NULL, 0);
+                        .ending = (uint8_t)ending };
+    hf_bytes body = ending == HF_ENDING_CONFLICT ? hf_bytes_of(NULL, 0)
+                                                 : hf_bytes_of(part->replies, part->replies_size);
     hf_msg *msg =
         hf_shard__msg_of(shard, prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, &r, sizeof r, body);
     if (msg == NULL) {
@@ -463,6 +487,18 @@ static bool copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
     return true;
 }
 
+void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes body)
+{
+    hf_heap_give(shard->heap, part->replies); /* of a PREPARE that could not be logged */
+    part->replies = NULL;
+    part->replies_size = 0;
+    part->ending = (uint16_t)ending;
+    if (ending != HF_ENDING_CONFLICT && !copy(shard, body, &part->replies, &part->replies_size)) {
+        part->ending = HF_ENDING_CONFLICT; /* whoever asks again starts again */
+    }
+    hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
+}
+
 static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts,
                          uint64_t until)
 {
@@ -494,9 +530,13 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     memcpy(part->id, msg->id, sizeof part->id);
     if (!copy(shard, effects, &part->effects, &part->effects_size) ||
         !copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
-        !copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size) ||
-        !escrow_add(shard, part, grants)) {
+        !copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
         return HF_E_NOMEM;
+    }
+    hf_err err = escrow_add(shard, part, grants);
+    if (err != HF_OK) {
+        drop_effects(shard, part);
+        return err;
     }
     prepare_head(&shard->message, part, msg, pts, until);
     hf_buf_u32(&shard->message, grant_count);
@@ -505,9 +545,8 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     hf_buf_raw(&shard->message, fences.data, fences.size);
     hf_bytes parts[] = { hf_buf_view(&shard->message), effects };
     /* lsn_before stays what it was when the part was made: each list ascends by it. */
-    hf_err err = shard->message.failed
-                     ? HF_E_NOMEM
-                     : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);
+    err = shard->message.failed ? HF_E_NOMEM
+                                : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);
     if (err != HF_OK) {
         escrow_remove(shard, part);
         drop_effects(shard, part);
@@ -738,7 +777,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     if (!copy(shard, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects, &part->effects_size) ||
         !copy(shard, replies, &part->replies, &part->replies_size) ||
         !copy(shard, recipe, &part->recipe, &part->recipe_size) ||
-        !escrow_add(shard, part, grants)) {
+        escrow_add(shard, part, grants) != HF_OK) {
         return HF_E_NOMEM;
     }
     part->p.state = HF_PARTICIPANT_PREPARED;
@@ -811,7 +850,7 @@ hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record)
     }
 }
 
-void hf_part__resolve_old(hf_shard *shard)
+static void push_old(hf_shard *shard)
 {
     hf_part *next;
     for (hf_part *part = shard->old.first; part != NULL; part = next) {
@@ -820,6 +859,27 @@ void hf_part__resolve_old(hf_shard *shard)
             hf_part__push(shard, part);
         }
     }
+}
+
+void hf_part__resolve_old(hf_shard *shard)
+{
+    shard->ask_wait_ns = ASK_LEAST_NS;
+    shard->ask_next_ns = shard->io->now_ns + shard->ask_wait_ns;
+    push_old(shard);
+}
+
+uint64_t hf_part__ask_again(hf_shard *shard)
+{
+    if (shard->old_undecided == 0) {
+        return UINT64_MAX;
+    }
+    if (shard->io->now_ns >= shard->ask_next_ns) {
+        shard->ask_wait_ns =
+            shard->ask_wait_ns * 2 < ASK_MOST_NS ? shard->ask_wait_ns * 2 : (uint64_t)ASK_MOST_NS;
+        shard->ask_next_ns = shard->io->now_ns + shard->ask_wait_ns;
+        push_old(shard);
+    }
+    return shard->ask_next_ns;
 }
 
 void hf_part__forget_old(hf_shard *shard)

@@ -302,6 +302,7 @@ static uint64_t on_turn(void *context)
     hf_shard__drain(shard);
     uint64_t due = hf_timers_next(&shard->timers);
     if (shard->boot == HF_BOOT_READY) {
+        due = least(due, hf_part__ask_again(shard));
         hf_boot__turn(shard);
         hf_move__turn(shard);
         hf_balance__turn(shard);

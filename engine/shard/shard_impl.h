@@ -188,6 +188,7 @@ struct hf_shard {
     uint64_t clock_saved; /* recovery: the clock is to be above this when the log was replayed */
     hf_shard_set boot_heard, resolved_heard;
     uint32_t old_undecided;
+    uint64_t ask_next_ns, ask_wait_ns; /* ... and when their anchors are asked again */
     uint64_t replayed;
     uint64_t resolve_lsn; /* all old parts are decided up to here; 0: not yet */
     bool resolve_sent;
@@ -279,6 +280,9 @@ void hf_part__finalize(hf_shard *shard, const hf_msg_decision *msg);
 void hf_part__query(hf_shard *shard, const hf_msg_decision *msg);
 void hf_part__resolve(hf_shard *shard, const hf_msg_decision *msg);
 void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg);
+/* Refused, with what the coordinator is told: a repeated PREPARE hears it again. The caller
+ * answers. */
+void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes body);
 void hf_part__push(hf_shard *shard, hf_part *part); /* asks the anchor for the decision */
 void hf_part__wound(hf_shard *shard, hf_part *part);
 void hf_part__durable_acks(hf_shard *shard, uint64_t lsn);
@@ -288,7 +292,10 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
                             uint64_t until, hf_bytes effects, hf_bytes fences, uint32_t fence_count,
                             hf_bytes grants, uint32_t grant_count, uint64_t *lsn);
 hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
+/* Asks the anchors of what is in doubt since before the start, and goes on asking, ever more
+ * slowly, until everything is decided. Answers when to call again; UINT64_MAX: no more. */
 void hf_part__resolve_old(hf_shard *shard);
+uint64_t hf_part__ask_again(hf_shard *shard);
 /* No shard is in doubt about an earlier incarnation any more. */
 void hf_part__forget_old(hf_shard *shard);
 /* No addition that is still to be folded lies below this timestamp. */

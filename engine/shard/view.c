@@ -73,13 +73,14 @@ static void owner_pending(hf_view *view, hf_bytes user, hf_bytes field, hf_escro
     }
     hf_internal_key key;
     hf_bytes internal = hf_internal_key_set(&key, user);
-    const hf_lock_escrow *escrow =
-        hf_lock_escrow_find(shard->locks, internal, hf_shard__hash(shard, internal), field);
+    uint64_t hash = hf_shard__hash(shard, internal);
+    const hf_lock_escrow *escrow = hf_lock_escrow_find(shard->locks, internal, hash, field);
     if (escrow != NULL) {
         *pending = (hf_escrow_pending){
             .plus = escrow->plus, .minus = escrow->minus, .min = escrow->min, .max = escrow->max
         };
     }
+    pending->other_kind = hf_lock_escrow_any(shard->locks, internal, hash, field.size == 0);
 }
 
 static hf_bytes space_end(hf_bytes end)

@@ -130,8 +130,39 @@ static void small_cases(void **state)
     fake_close(&fake);
 }
 
+/* The sums of what is pending have 64 bits, too, whatever the value allows. */
+static void pending_sums_stay_within_64_bits(void **state)
+{
+    (void)state;
+    fake_world fake;
+    fake_open(&fake, 1024 * 1024);
+    hf_escrow_pending sums = {
+        .plus = INT64_MAX - 5, .minus = INT64_MAX - 5, .min = INT64_MIN, .max = INT64_MAX
+    };
+    fake.pending[0] = (fake_pending){ .key = HF_LIT("q"), .field = HF_LIT(""), .sums = sums };
+    fake.pending_count = 1;
+    static const struct {
+        const char *value, *add;
+        hf_ran ran;
+    } cases[] = { { "SET q -9223372036854775807", "HF.ADD q 5", HF_RAN_OK },
+                  { "SET q -9223372036854775807", "HF.ADD q 6", HF_RAN_WAIT },
+                  { "SET q 9223372036854775807", "HF.ADD q -5", HF_RAN_OK },
+                  { "SET q 9223372036854775807", "HF.ADD q -6", HF_RAN_WAIT } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fake_do(&fake, cases[i].value);
+        fake_do(&fake, cases[i].add);
+        assert_int_equal(fake.ran, cases[i].ran);
+    }
+    fake_do(&fake, "SET q 0");
+    fake_do(&fake, "HF.ADD q -9223372036854775808"); /* its size has no room in a sum */
+    assert_int_equal(fake.ran, HF_RAN_OK);
+    assert_memory_equal(fake.reply.data, "-ERR value is not", 17);
+    fake_close(&fake);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(small_cases) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(small_cases),
+                                        cmocka_unit_test(pending_sums_stay_within_64_bits) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
