@@ -85,8 +85,13 @@ static void on_sent(void *context, hf_conn_id conn)
 
 const hf_io_handler *hf_shard_handler(void)
 {
-    static const hf_io_handler handler = { on_message, on_message_back, on_accept, on_received,
-                                           on_sent,    on_sent,         on_turn };
+    static const hf_io_handler handler = { .on_message = on_message,
+                                           .on_message_back = on_message_back,
+                                           .on_accept = on_accept,
+                                           .on_received = on_received,
+                                           .on_sent = on_sent,
+                                           .on_closed = on_sent,
+                                           .on_turn = on_turn };
     return &handler;
 }
 
