@@ -78,8 +78,8 @@ static void hlc_next(hf_micro *m, int64_t arg)
 static uint64_t logged_and_durable(hf_participant *p, uint64_t ts)
 {
     hf_participant_update u;
-    hf_participant_step(p, HF_EVENT_LOGGED, p->self, ts, &u);
-    hf_participant_step(p, HF_EVENT_DURABLE, p->self, 0, &u);
+    hf_participant_step(p, HF_EVENT_LOGGED, p->self, ts, UINT64_MAX, &u);
+    hf_participant_step(p, HF_EVENT_DURABLE, p->self, 0, UINT64_MAX, &u);
     HF_ASSERT(u.tell_prepared);
     return p->pts;
 }
@@ -100,11 +100,12 @@ static void commit_over_two(hf_micro *m, int64_t arg)
             for (uint16_t k = 0; k < 2; k++) {
                 hf_participant_begin(&p[k], attempt, k);
                 p[k].participants = k == 0 ? 3 : 0;
-                decided = hf_coordinator_prepared(&c, k, logged_and_durable(&p[k], seq + k));
+                uint64_t pts = logged_and_durable(&p[k], seq + k);
+                decided = hf_coordinator_prepared(&c, k, pts, UINT64_MAX);
             }
             HF_ASSERT(decided && c.state == HF_COORDINATOR_COMMITTED);
             for (uint16_t k = 0; k < 2; k++) {
-                hf_participant_step(&p[k], HF_EVENT_COMMIT, 0, c.commit_ts, &u);
+                hf_participant_step(&p[k], HF_EVENT_COMMIT, 0, c.commit_ts, UINT64_MAX, &u);
                 HF_ASSERT(u.apply);
             }
         }
