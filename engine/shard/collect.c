@@ -13,6 +13,7 @@ enum { COLLECTS_MAX = 3 };
 void hf_collect__start(hf_shard *shard, hf_op *op)
 {
     hf_shard_set set = hf_gateway__route(shard, op);
+    op->map_version = shard->map.changes;
     op->stage = HF_STAGE_READ;
     op->waiting = set;
     hf_buf_reset(&op->replies);
@@ -72,6 +73,7 @@ static void start_validate(hf_shard *shard, hf_op *op)
         hf_msg_txn fixed;
         hf_gateway__base(shard, op, &fixed);
         fixed.flags = HF_TXN_ONE_PHASE | HF_TXN_READ_ONLY;
+        fixed.heard = shard->order.heard[to];
         hf_buf_reset(&shard->message);
         fixed.condition_count = put_watches(shard, op, to, &stamps, &shard->message);
         hf_msg *msg = shard->message.failed || stamps.bad
@@ -97,57 +99,82 @@ static void finish(hf_shard *shard, hf_op *op)
                            : hf_buf_view(out));
 }
 
-static void at_again(hf_shard *shard, hf_alarm *alarm)
-{
-    hf_op *op = (hf_op *)(void *)alarm;
-    hf_collect__at(shard, op, op->read_ts);
-}
-
-/* The reads changed while they were collected, or moved: again, at last under fences. */
+/* The reads changed while they were collected: again, at last under fences. */
 static void read_again(hf_shard *shard, hf_op *op)
 {
-    if (op->by_map) {
-        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
-    } else if (op->read_ts != 0) {
-        op->alarm.ring = at_again;
-        HF_ASSERT(hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + 1000000) ==
-                  HF_OK);
+    bool moved = op->ending == HF_ENDING_REROUTE;
+    op->ending = HF_ENDING_DONE;
+    op->tries += !moved;
+    op->collects = op->collects && op->tries < COLLECTS_MAX;
+    hf_gateway__again(shard, op, moved);
+}
+
+/* Puts the stamps of several shards back into the order of the conditions. */
+static void put_stamps(hf_shard *shard, hf_op *op)
+{
+    hf_reader readers[HF_SHARDS_MAX];
+    memset(readers, 0, sizeof readers);
+    hf_reader r = hf_reader_of(hf_buf_view(&op->stamps));
+    while (hf_reader_left(&r) > 0) {
+        uint16_t from = hf_read_u16(&r);
+        readers[from] = hf_reader_of(hf_read_bytes(&r));
+    }
+    hf_buf_reset(&shard->head);
+    r = hf_reader_of(hf_buf_view(&op->conditions));
+    while (hf_reader_left(&r) > 0) {
+        uint16_t home = hf_gateway__condition_home(shard, hf_read_bytes(&r));
+        hf_buf_u64(&shard->head, hf_read_u64(&readers[home]));
+        HF_ASSERT(!readers[home].bad);
+    }
+    hf_session__stamps(shard, op->client, hf_buf_view(&shard->head));
+}
+
+/* All shards have answered. */
+static void collected(hf_shard *shard, hf_op *op)
+{
+    bool first = op->stage == HF_STAGE_READ && op->read_ts == 0;
+    if (op->ending == HF_ENDING_ABORTED || op->ending == HF_ENDING_BUSY) {
+        hf_gateway__fail(shard, op, hf_buf_view(&op->refusal));
+    } else if (op->ending != HF_ENDING_DONE) {
+        read_again(shard, op);
+    } else if (first && op->map_version != shard->map.changes) {
+        op->ending = HF_ENDING_REROUTE; /* which stamps are of which shard is not known any more */
+        read_again(shard, op);
+    } else if (op->stamps.failed) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_NO_MEMORY));
     } else if (op->form == HF_FORM_STAMPS) {
-        hf_buf_reset(&op->stamps);
-        hf_collect__stamp(shard, op);
-    } else if (++op->tries < COLLECTS_MAX) {
-        hf_collect__start(shard, op);
+        put_stamps(shard, op);
+        hf_gateway__op_give(shard, op);
+    } else if (first && op->command_count != 0) {
+        start_validate(shard, op);
     } else {
-        hf_gateway__prepare(shard, op);
+        finish(shard, op);
+        hf_gateway__op_give(shard, op);
+    }
+}
+
+static void note_refusal(hf_op *op, const hf_msg_result *msg, hf_bytes body)
+{
+    if (op->ending == HF_ENDING_DONE || op->ending == HF_ENDING_CONDITION) {
+        op->ending = (hf_ending)msg->ending;
+        hf_buf_reset(&op->refusal);
+        hf_buf_raw(&op->refusal, body.data, body.size);
     }
 }
 
 void hf_collect__read(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body)
 {
     op->waiting &= ~hf_shard_bit(msg->head.from);
-    if (msg->ending == HF_ENDING_DONE) {
-        if (op->stage == HF_STAGE_READ) {
-            hf_gateway__store(op, msg->head.from, body);
-        }
-    } else if (op->ending == HF_ENDING_DONE || op->ending == HF_ENDING_CONDITION) {
-        op->ending = (hf_ending)msg->ending;
-        hf_buf_reset(&op->refusal);
-        hf_buf_raw(&op->refusal, body.data, body.size);
+    if (msg->ending != HF_ENDING_DONE) {
+        note_refusal(op, msg, body);
+    } else if (op->form == HF_FORM_STAMPS) {
+        hf_buf_u16(&op->stamps, msg->head.from);
+        hf_buf_bytes(&op->stamps, body);
+    } else if (op->stage == HF_STAGE_READ) {
+        hf_gateway__store(op, msg->head.from, body);
     }
-    if (op->waiting != 0) {
-        return;
-    }
-    if (op->ending == HF_ENDING_ABORTED || op->ending == HF_ENDING_BUSY) {
-        hf_gateway__answer(shard, op, hf_buf_view(&op->refusal));
-        hf_gateway__op_give(shard, op);
-    } else if (op->ending != HF_ENDING_DONE) {
-        op->ending = HF_ENDING_DONE;
-        read_again(shard, op);
-    } else if (op->stage == HF_STAGE_READ && op->command_count != 0) {
-        start_validate(shard, op);
-    } else {
-        finish(shard, op);
-        hf_gateway__op_give(shard, op);
+    if (op->waiting == 0) {
+        collected(shard, op);
     }
 }
 
@@ -180,6 +207,7 @@ void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts)
 void hf_collect__stamp(hf_shard *shard, hf_op *op)
 {
     hf_shard_set set = hf_gateway__route(shard, op);
+    op->map_version = shard->map.changes;
     op->stage = HF_STAGE_READ;
     op->waiting = set;
     op->command_count = 0;
@@ -198,30 +226,4 @@ void hf_collect__stamp(hf_shard *shard, hf_op *op)
         }
         hf_shard__post(shard, to, msg);
     }
-}
-
-/* Puts the stamps of several shards back into the order of the conditions. */
-void hf_collect__stamps(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body)
-{
-    hf_buf_u16(&op->stamps, msg->head.from);
-    hf_buf_bytes(&op->stamps, body);
-    op->waiting &= ~hf_shard_bit(msg->head.from);
-    if (op->waiting != 0) {
-        return;
-    }
-    hf_reader readers[HF_SHARDS_MAX];
-    memset(readers, 0, sizeof readers);
-    hf_reader r = hf_reader_of(hf_buf_view(&op->stamps));
-    while (hf_reader_left(&r) > 0) {
-        uint16_t from = hf_read_u16(&r);
-        readers[from] = hf_reader_of(hf_read_bytes(&r));
-    }
-    hf_buf_reset(&shard->head);
-    r = hf_reader_of(hf_buf_view(&op->conditions));
-    while (hf_reader_left(&r) > 0) {
-        hf_buf_u64(&shard->head,
-                   hf_read_u64(&readers[hf_gateway__condition_home(shard, hf_read_bytes(&r))]));
-    }
-    hf_session__stamps(shard, op->client, hf_buf_view(&shard->head));
-    hf_gateway__op_give(shard, op);
 }

@@ -3,7 +3,7 @@
 
 #include "engine/base/hash.h"
 
-enum { OPS_MAX = 4096, WINDOW = 1 << 15, UNDER_WAY = 255, KEEP_BYTES = 4096 };
+enum { OPS_MAX = 4096, WINDOW = 1 << 15, UNDER_WAY = 255, KEEP_BYTES = 4096, AGAIN_NS = 1000000 };
 
 /* ---- Operations ---- */
 
@@ -72,8 +72,8 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op)
     hf_workspace_open(&op->workspace, shard->heap);
     hf_timers_cancel(&shard->timers, &op->alarm.timer);
     op->stage = HF_STAGE_SPARE;
-    op->by_map = op->has_id = op->has_else = op->general = op->interactive = op->lost = op->atomic =
-        false;
+    op->in_order = op->collects = op->by_map = op->has_id = op->has_else = op->general =
+        op->interactive = op->lost = op->atomic = false;
     op->touched = op->waiting = 0;
     op->tries = op->command_count = op->else_count = op->condition_count = 0;
     op->piece_count = op->lock_count = 0;
@@ -287,9 +287,15 @@ void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg)
                          .clock = shard->clock.last,
                          .watermark = shard->unfinished.base,
                          .until = op->until,
+                         .client = hf_gateway__client(op),
                          .digest = op->digest,
                          .proto = op->proto };
     memcpy(msg->id, op->id, sizeof msg->id);
+}
+
+uint64_t hf_gateway__client(const hf_op *op)
+{
+    return op->in_order ? op->client.place : 0;
 }
 
 /* The message for one shard: its conditions and parts. */
@@ -303,6 +309,7 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
         hf_recipe_encode(hf_buf_view(&op->recipes), is_array(op), op->piece_count, body);
         fixed->recipe_size = body->size;
     }
+    fixed->heard = shard->order.heard[to];
     fixed->command_count = fixed->condition_count = 0;
     hf_reader r = hf_reader_of(hf_buf_view(&op->conditions));
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
@@ -489,8 +496,10 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
                          .age = { hf_shard__now(shard), shard->self },
                          .watermark = shard->unfinished.base,
                          .read_ts = request->read_ts,
+                         .heard = shard->order.heard[home],
                          .flags = HF_TXN_ONE_PHASE,
                          .proto = request->proto };
+    fixed.client = request->in_order ? request->ticket.place : 0;
     fixed.clock = fixed.age.ts;
     fixed.hash = first_hash(shard, request);
     fixed.ticket.form = form_word(request);
@@ -545,6 +554,8 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     op->has_else = request->has_else;
     op->else_count = request->otherwise;
     op->command_count = request->count;
+    op->map_version = shard->map.changes;
+    op->in_order = request->in_order;
     memcpy(op->id, request->id, sizeof op->id);
     hf_plan__conditions(op, request);
     bool parts = !request->has_else;
@@ -574,6 +585,7 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     } else if (request->read_ts != 0) {
         hf_collect__at(shard, op, request->read_ts);
     } else if (reads && !any_has(request, HF_COMMAND_ALL_KEYS)) {
+        op->collects = true;
         hf_collect__start(shard, op);
     } else {
         hf_gateway__prepare(shard, op);
@@ -620,38 +632,59 @@ void hf_gateway__store(hf_op *op, uint16_t from, hf_bytes body)
     }
 }
 
-static void retry_alarm(hf_shard *shard, hf_alarm *alarm);
+/* ---- Once more ---- */
 
-void hf_gateway__retry(hf_shard *shard, hf_op *op)
+static void start_again(hf_shard *shard, hf_op *op)
 {
-    op->tries++;
-    if (op->ending == HF_ENDING_REROUTE && op->by_map) {
-        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
-        return;
-    }
-    if (op->ending == HF_ENDING_REROUTE) {
-        /* The range is on its way to another shard: the map will say where. */
-        op->alarm.ring = retry_alarm;
-        op->stage = HF_STAGE_IDLE;
-        HF_ASSERT(hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + 1000000) ==
-                  HF_OK);
-        return;
-    }
-    if (op->general) {
+    op->ending = HF_ENDING_DONE;
+    if (op->form == HF_FORM_STAMPS) {
+        hf_buf_reset(&op->stamps);
+        hf_collect__stamp(shard, op);
+    } else if (op->general) {
         hf_general__start(shard, op);
+    } else if (op->read_ts != 0) {
+        hf_collect__at(shard, op, op->read_ts);
+    } else if (op->collects) {
+        hf_collect__start(shard, op);
     } else {
         hf_gateway__prepare(shard, op);
     }
 }
 
-static void retry_alarm(hf_shard *shard, hf_alarm *alarm)
+static void again_alarm(hf_shard *shard, hf_alarm *alarm)
 {
-    hf_op *op = (hf_op *)(void *)alarm;
-    op->ending = HF_ENDING_CONFLICT;
-    if (op->general) {
-        hf_general__start(shard, op);
+    hf_gateway__again(shard, (hf_op *)(void *)alarm, false);
+}
+
+void hf_gateway__again(hf_shard *shard, hf_op *op, bool later)
+{
+    HF_PRE(!op->interactive);
+    if (op->by_map && op->map_version != shard->map.changes) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
+    } else if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
+        start_again(shard, op);
     } else {
-        hf_gateway__prepare(shard, op);
+        op->alarm.ring = again_alarm;
+        op->stage = HF_STAGE_IDLE;
+        if (hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + AGAIN_NS) !=
+            HF_OK) {
+            hf_gateway__fail(shard, op, HF_LIT(HF_MANY_WAIT));
+        }
+    }
+}
+
+static void record_alarm(hf_shard *shard, hf_alarm *alarm)
+{
+    hf_gateway__refused(shard, (hf_op *)(void *)alarm);
+}
+
+/* The id's home is on its way to another shard. */
+static void record_again(hf_shard *shard, hf_op *op)
+{
+    op->alarm.ring = record_alarm;
+    op->stage = HF_STAGE_IDLE;
+    if (hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + AGAIN_NS) != HF_OK) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_MANY_WAIT));
     }
 }
 
@@ -665,6 +698,7 @@ void hf_gateway__refused(hf_shard *shard, hf_op *op)
     if (op->has_id && (op->ending == HF_ENDING_CONDITION || op->ending == HF_ENDING_ABORTED)) {
         hf_msg_txn fixed;
         hf_gateway__base(shard, op, &fixed);
+        fixed.client = 0;
         fixed.flags = HF_TXN_ONE_PHASE | HF_TXN_HAS_ID | HF_TXN_STUB | HF_TXN_ABORTED;
         hf_msg *msg = hf_shard__msg_of(shard, HF_MSG_TXN, &fixed, sizeof fixed, reply);
         if (msg != NULL) {
@@ -691,7 +725,7 @@ static void lost(hf_shard *shard, hf_op *op, hf_bytes reply)
         hf_gateway__op_give(shard, op);
     } else {
         shard->stats.conflicts++;
-        hf_gateway__retry(shard, op);
+        hf_gateway__again(shard, op, op->ending == HF_ENDING_REROUTE);
     }
 }
 
@@ -745,17 +779,24 @@ static void on_prepared(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf
     hf_gateway__op_give(shard, op);
 }
 
-/* The message came to a shard that does not have the range (any more). */
-static void reroute(hf_shard *shard, hf_bytes sent)
+/* ---- Requests that came back from an owner: engine/shard/order.h ---- */
+
+static void came_back(hf_shard *shard, uint16_t from, hf_bytes sent)
 {
-    hf_msg *msg = hf_heap_take(shard->heap, sent.size);
-    if (msg == NULL) {
-        hf_shard__fail(shard, 70, "memory", "no room to send a request on");
+    hf_msg *copy = hf_heap_take(shard->heap, sent.size);
+    const hf_msg_txn *msg = (const hf_msg_txn *)(const void *)sent.data;
+    shard->order.heard[from] += msg->client != 0;
+    if (copy == NULL) {
+        hf_session__complete(shard, msg->ticket,
+                             HF_LIT("-BUSY no memory to send the request on\r\n"));
         return;
     }
-    memcpy(msg, sent.data, sent.size);
-    msg->next = shard->rerouted;
-    shard->rerouted = msg;
+    memcpy(copy, sent.data, sent.size);
+    copy->next = shard->came_back;
+    shard->came_back = copy;
+    if (msg->client != 0) {
+        hf_session__came_back(shard, msg->ticket);
+    }
 }
 
 bool hf_gateway__read_lists(hf_shard *shard, hf_txn_reader *reader, hf_request *request)
@@ -799,6 +840,7 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
     *request = (hf_request){ .ticket = msg->ticket,
                              .form = (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
                              .has_id = (msg->flags & HF_TXN_HAS_ID) != 0,
+                             .in_order = msg->client != 0,
                              .proto = msg->proto,
                              .read_ts = msg->read_ts };
     request->ticket.form = 0;
@@ -806,12 +848,22 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
     return hf_gateway__read_lists(shard, &reader, request);
 }
 
+static void keep(hf_shard *shard, hf_msg *msg)
+{
+    msg->next = shard->came_back; /* the newest is first */
+    shard->came_back = msg;
+}
+
 /* Sends a request on its way again: its keys may lie with several shards by now. */
-static void start_again(hf_shard *shard, hf_msg *head)
+static void send_again(hf_shard *shard, hf_msg *head)
 {
     const hf_msg_txn *msg = (const hf_msg_txn *)(const void *)head;
     if ((msg->flags & HF_TXN_OUTCOME) != 0) {
         hf_shard__post(shard, stub_home(shard, msg->id), head);
+        return;
+    }
+    if (msg->client != 0 && !hf_session__in_order(shard, msg->ticket)) {
+        keep(shard, head); /* behind the earlier ones of its connection */
         return;
     }
     hf_request request;
@@ -821,21 +873,22 @@ static void start_again(hf_shard *shard, hf_msg *head)
                              ? hf_gateway__start(shard, &request, error)
                              : HF_STARTED_NOT;
     if (started == HF_STARTED_NOT) {
-        head->next = shard->rerouted; /* no room now: next turn */
-        shard->rerouted = head;
+        keep(shard, head); /* no room now: next turn */
         return;
     }
     if (started == HF_STARTED_ERROR) {
         hf_session__complete(shard, request.ticket, hf_buf_view(error));
+    } else {
+        hf_session__sent_again(shard, request.ticket, started == HF_STARTED_MULTI);
     }
     hf_heap_give(shard->heap, head);
 }
 
 void hf_gateway__turn(hf_shard *shard)
 {
-    hf_msg *list = shard->rerouted;
+    hf_msg *list = shard->came_back;
     hf_msg *ordered = NULL;
-    shard->rerouted = NULL;
+    shard->came_back = NULL;
     while (list != NULL) { /* oldest first again */
         hf_msg *next = list->next;
         list->next = ordered;
@@ -844,7 +897,7 @@ void hf_gateway__turn(hf_shard *shard)
     }
     while (ordered != NULL) {
         hf_msg *next = ordered->next;
-        start_again(shard, ordered);
+        send_again(shard, ordered);
         ordered = next;
     }
 }
@@ -853,7 +906,7 @@ static void on_simple(hf_shard *shard, const hf_msg_result *msg, hf_bytes body)
 {
     uint32_t word = msg->ticket.form;
     if (msg->ending == HF_ENDING_REROUTE) {
-        reroute(shard, body);
+        came_back(shard, msg->head.from, body);
         return;
     }
     complete(shard, msg->ticket, (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
@@ -877,15 +930,15 @@ void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg)
     switch (op->stage) {
     case HF_STAGE_READ:
     case HF_STAGE_VALIDATE:
-        if (op->form == HF_FORM_STAMPS && msg->ending == HF_ENDING_DONE) {
-            hf_collect__stamps(shard, op, msg, body);
-        } else {
-            hf_collect__read(shard, op, msg, body);
-        }
+        hf_collect__read(shard, op, msg, body);
         break;
     case HF_STAGE_RECORD:
         if (!hf_attempt_equal(msg->attempt, op->co.attempt)) {
             return; /* a late vote on what was given up: not the record's answer */
+        }
+        if (msg->ending == HF_ENDING_REROUTE) {
+            record_again(shard, op);
+            return;
         }
         if (op->ending == HF_ENDING_CONDITION && msg->ending == HF_ENDING_ABORTED) {
             complete(shard, op->client, op->form, 0, op->proto, HF_ENDING_CONDITION, body);

@@ -37,6 +37,7 @@ typedef struct hf_request {
     uint32_t condition_count;
     bool has_else;
     bool has_id;
+    bool in_order; /* of its connection's other requests (order.h) */
     uint8_t id[16];
     uint8_t proto;
     uint64_t read_ts; /* 0: strict; else read-only at this timestamp */

@@ -7,6 +7,7 @@
 #include "engine/shard/view.h"
 
 #define HF_RANGES_CHANGED "-TRYAGAIN the ranges changed meanwhile\r\n"
+#define HF_MANY_WAIT "-BUSY too many requests are waiting\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
 /* Digests of requests with an id tell one request from another. 0: a question for the outcome came
@@ -34,8 +35,10 @@ struct hf_op {
     hf_ticket client; /* whom the reply goes to */
     hf_form form;
     uint8_t proto;
-    bool has_id, has_else, general, interactive, lost, atomic;
-    bool by_map; /* parts were cut along the map: if it changed they do not fit any more */
+    bool has_id, has_else, general, interactive, lost, atomic, in_order;
+    bool by_map;          /* parts were cut along the map: if it changed they do not fit any more */
+    bool collects;        /* reads without locks, as long as that works */
+    uint32_t map_version; /* ... of the map by which it was cut */
     uint8_t id[16];
     uint64_t digest;
     uint64_t read_ts; /* a read at this timestamp */
@@ -68,8 +71,11 @@ void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg);
 
 /* Refused for good: recorded under the id, if there is one, then answered. */
 void hf_gateway__refused(hf_shard *shard, hf_op *op);
-/* Another attempt; after REROUTE a little later. */
-void hf_gateway__retry(hf_shard *shard, hf_op *op);
+/* Starts it once more: now, or (later, or while earlier requests of its connection are not on their
+ * way by the present map) in a moment. */
+void hf_gateway__again(hf_shard *shard, hf_op *op, bool later);
+/* The connection in whose order it is; 0: none. */
+uint64_t hf_gateway__client(const hf_op *op);
 void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply);
 bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t flags,
                       uint16_t anchor);
@@ -90,7 +96,6 @@ void hf_collect__start(hf_shard *shard, hf_op *op);
 void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts);
 void hf_collect__stamp(hf_shard *shard, hf_op *op);
 void hf_collect__read(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body);
-void hf_collect__stamps(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body);
 
 /* general.c: operations that lock and fetch first */
 void hf_general__start(hf_shard *shard, hf_op *op);

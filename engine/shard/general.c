@@ -141,7 +141,9 @@ static bool send_locks(hf_shard *shard, hf_op *op, uint32_t from)
                                  .attempt = op->co.attempt,
                                  .age = op->age,
                                  .clock = shard->clock.last,
-                                 .watermark = shard->unfinished.base };
+                                 .watermark = shard->unfinished.base,
+                                 .client = hf_gateway__client(op),
+                                 .heard = shard->order.heard[to] };
         hf_buf_reset(&shard->message);
         while (next_lock(&r, &lock)) {
             if (lock.shard == to) {
@@ -260,7 +262,7 @@ void hf_general__lost(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
         hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
         shard->stats.conflicts++;
         op->ending = msg == NULL ? HF_ENDING_CONFLICT : (hf_ending)msg->ending;
-        hf_gateway__retry(shard, op);
+        hf_gateway__again(shard, op, op->ending == HF_ENDING_REROUTE);
     }
 }
 
@@ -446,6 +448,7 @@ void hf_general__commit(hf_shard *shard, hf_op *op)
         }
         hf_msg_txn fixed;
         hf_gateway__base(shard, op, &fixed);
+        fixed.client = 0; /* it came into its place in order with its locks */
         fixed.flags = (locked & hf_shard_bit(to)) != 0 ? HF_TXN_WRITTEN : 0;
         fixed.anchor = anchor;
         fixed.participants = to == anchor ? set : 0;

@@ -4,8 +4,7 @@
 
 enum {
     RECORD_ROOM = 512, /* log bytes that a transaction needs beyond its message */
-    SPARE_PART = 6,    /* this part of the memory is not for data: it serves what frees data */
-    SPARE_MOST = 64 << 20,
+    GROWTH = 4,        /* table bytes per message byte, at most about */
     WOUNDS_MAX = 64,
     ITEM_TICK_NS = 50000000,
     ABANDONED_NS = 1000000000,
@@ -18,7 +17,7 @@ static const hf_msg *item_msg(const hf_item *item)
     return (const hf_msg *)(const void *)item->message;
 }
 
-static hf_item *item_make(hf_shard *shard, const hf_msg *msg)
+hf_item *hf_owner__item_make(hf_shard *shard, const hf_msg *msg)
 {
     hf_item *item = hf_heap_take(shard->heap, sizeof *item + msg->size);
     if (item == NULL) {
@@ -62,6 +61,7 @@ void hf_owner__drop_item(hf_shard *shard, hf_item *item)
     if (item->waiter.lock != NULL) {
         hf_lock_unwait(shard->locks, &item->waiter);
     }
+    hf_order__leave(shard, item);
     if (item->stalled) {
         stalled_remove(shard, item);
     }
@@ -372,7 +372,7 @@ bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part 
                      const asking *a)
 {
     if (item == NULL) {
-        item = item_make(shard, msg);
+        item = hf_owner__item_make(shard, msg);
         if (item == NULL) {
             return false;
         }
@@ -385,6 +385,7 @@ bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part 
             return false;
         }
     }
+    hf_order__enter(shard, item);
     item->part = part;
     if (part != NULL) {
         part->item = item;
@@ -472,6 +473,9 @@ void hf_owner__run_ready(hf_shard *shard)
          w = hf_lock_ready(shard->locks)) {
         run_item(shard, (hf_item *)(void *)w);
     }
+    while (shard->order.ready_first != NULL) {
+        run_item(shard, hf_order__ready(shard));
+    }
 }
 
 /* ---- Room ---- */
@@ -483,46 +487,15 @@ static bool log_has_room(hf_shard *shard, const hf_msg *msg)
            hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
 }
 
-/* Data grows into what is left beside the spare, and leaves an eighth of it in one piece, for
- * requests and replies. Blocks count here and not spans: else a heap from which every other block
- * was given back would be full. */
-static bool may_grow(const hf_shard *shard, uint64_t bytes)
-{
-    uint64_t part = hf_heap_capacity(shard->heap) / SPARE_PART;
-    uint64_t spare = part < SPARE_MOST ? part : SPARE_MOST;
-    return hf_heap_lent(shard->heap) + bytes + spare <= hf_heap_capacity(shard->heap) &&
-           hf_heap_fits(shard->heap, spare / 8);
-}
-
-/* Versions that only readers of the past want go before a write is refused. Most changes are few
- * and small, and there is room for the worst that they could be. */
-bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
-{
-    enum { FEW = 64 * 1024 };
-    uint64_t bytes = effects.size + shard->promised;
-    if (bytes <= FEW && may_grow(shard, bytes) && hf_table_admits(shard->table, bytes)) {
-        return true;
-    }
-    hf_table_need need = hf_mutations_cost(shard->table, effects);
-    bool may = need.only_deletes || may_grow(shard, bytes + need.built + need.copied);
-    if (may && hf_table_admits_exactly(shard->table, bytes, &need)) {
-        return true;
-    }
-    hf_shard__make_room(shard);
-    return (need.only_deletes || may_grow(shard, bytes + need.built + need.copied)) &&
-           hf_table_admits_exactly(shard->table, bytes, &need);
-}
-
-/* Before anything is evaluated: whether the bytes that came could be kept at all. */
+/* Versions that only readers of the past want go before a write is refused. */
 static bool has_memory(hf_shard *shard, const hf_msg *msg)
 {
-    uint64_t bytes = msg->size + RECORD_ROOM + shard->promised;
-    hf_table_need need = { .changes = 1 };
-    if (hf_table_admits_exactly(shard->table, bytes, &need)) {
+    uint64_t bytes = (uint64_t)msg->size * GROWTH + RECORD_ROOM;
+    if (hf_table_admits(shard->table, bytes)) {
         return true;
     }
     hf_shard__make_room(shard);
-    return hf_table_admits_exactly(shard->table, bytes, &need);
+    return hf_table_admits(shard->table, bytes);
 }
 
 /* Whether log, table and queues have room for this message's effects. */
@@ -540,13 +513,14 @@ static bool may_try(hf_shard *shard, const hf_msg *msg)
 static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)
 {
     if (item == NULL) {
-        item = item_make(shard, msg);
+        item = hf_owner__item_make(shard, msg);
         if (item == NULL) {
             hf_owner__answer(shard, (const hf_msg_txn *)(const void *)msg, HF_ENDING_BUSY, 0, 0,
                              HF_LIT("-BUSY no memory to queue the request\r\n"));
             return;
         }
     }
+    hf_order__enter(shard, item);
     item->stalled = true;
     item->admitted = false;
     item->prev = shard->stalled_last;
@@ -562,7 +536,7 @@ static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)
 void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
 {
     if (item == NULL) {
-        item = item_make(shard, &msg->head);
+        item = hf_owner__item_make(shard, &msg->head);
         if (item == NULL) {
             hf_owner__answer(shard, msg, HF_ENDING_BUSY, 0, 0,
                              HF_LIT("-BUSY no memory to queue the request\r\n"));
@@ -571,6 +545,7 @@ void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
     }
     hf_timers_cancel(&shard->timers,
                      &item->alarm.timer); /* a move ends soon, one way or the other */
+    hf_order__enter(shard, item);
     item->next = NULL;
     if (shard->frozen_last != NULL) {
         shard->frozen_last->next = item;

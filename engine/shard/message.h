@@ -74,6 +74,7 @@ typedef struct hf_msg_txn {
     uint64_t watermark; /* of the coordinator: attempts below are finished everywhere */
     uint64_t read_ts;
     uint64_t until;  /* what the gateway saw of keys holds below this timestamp */
+    uint64_t client; /* the connection whose order it keeps (engine/shard/order.h); 0: none */
     uint64_t digest; /* of the whole request, with HAS_ID */
     uint64_t hash;   /* in the table, of the first key of the first command; 0: not told */
     uint8_t id[16];
@@ -84,8 +85,10 @@ typedef struct hf_msg_txn {
     uint32_t condition_count;
     uint32_t lock_count;  /* WRITTEN: fences */
     uint32_t recipe_size; /* with STUB, over several shards: how the reply is put together */
+    uint32_t heard; /* with a client: so many requests came back to the sender before this one */
+    uint32_t pad_1;
     uint8_t proto;
-    uint8_t pad[3];
+    uint8_t pad_2[3];
     /* recipe, conditions, commands, fences, then with WRITTEN the mutations up to the end:
      *   condition: u8 kind | u8 compare | u64 stamp | key | operand
      *   command:   u32 piece | u16 command id | u32 argc | argc x bytes
@@ -130,8 +133,9 @@ typedef struct hf_msg_lock_read {
     hf_age age;
     uint64_t clock;
     uint64_t watermark;
+    uint64_t client;
+    uint32_t heard;
     uint32_t count;
-    uint32_t pad;
     /* count x (u8 mode | key), internal keys (with their space byte) */
 } hf_msg_lock_read;
 

@@ -19,7 +19,13 @@
 #include "engine/shard/gateway_impl.h"
 
 /* The map is part of a checkpoint's head. */
-enum { CHUNK = 256 * 1024, MAP_BYTES_MAX = 60 * 1024, DROP_BUDGET = 4096, WOUNDS = 64 };
+enum {
+    CHUNK = 256 * 1024,
+    MAP_BYTES_MAX = 60 * 1024,
+    DROP_BUDGET = 4096,
+    WOUNDS = 64,
+    AGAIN_NS = 500000
+};
 
 typedef enum move_kind {
     MOVE_SPLIT = 1, /* to the owner: split at the key */
@@ -226,9 +232,13 @@ static bool drained(hf_shard *shard)
     return true;
 }
 
+/* False: not now; again next turn. */
 static bool send(hf_shard *shard, move_kind kind, hf_bytes rest)
 {
     hf_move *move = &shard->move;
+    if (shard->io->now_ns < move->again_ns) {
+        return false; /* the new owner has no room, or somebody holds locks there */
+    }
     move_msg m = { .kind = (uint16_t)kind, .id = move->id, .generation = move->generation };
     move->waiting = true;
     if (!post(shard, move->to, &m, hf_buf_view(&move->start), hf_buf_view(&move->end), rest)) {
@@ -288,6 +298,7 @@ static void on_ack(hf_shard *shard, const move_msg *msg)
     hf_move *move = &shard->move;
     move->waiting = false;
     if (msg->ok == 0) {
+        move->again_ns = shard->io->now_ns + AGAIN_NS;
         return;
     }
     if (move->state == HF_MOVE_CLEAR) {
@@ -500,7 +511,7 @@ hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record)
     }
     shard->floor_ts =
         ts > shard->floor_ts ? ts : shard->floor_ts; /* older snapshots stayed behind */
-    if (!hf_boot__room(shard, hf_bytes_of(r.at, hf_reader_left(&r)))) {
+    if (!hf_boot__room(shard, (uint64_t)record->data.size * 2 + 256)) {
         return HF_E_NOMEM;
     }
     if (clear) {

@@ -94,6 +94,10 @@ static hf_part *prepare_part(hf_shard *shard, const hf_msg_txn *msg, const hf_it
 
 static void reroute(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 {
+    if (hf_order__keeps(msg)) {
+        hf_order__send_back(shard, msg);
+        return;
+    }
     hf_owner__refuse(shard, msg, part, HF_ENDING_REROUTE, 0,
                      part == NULL ? hf_bytes_of(msg, msg->head.size) : hf_bytes_of(NULL, 0));
 }
@@ -110,6 +114,10 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
             hf_owner__drop_item(shard, item);
             return;
         }
+    }
+    if (!hf_order__in_turn(shard, msg->head.from, msg->client, msg->heard, item) &&
+        !hf_order__txn(shard, msg, item, part)) {
+        return;
     }
     if ((msg->flags & HF_TXN_AT) != 0) {
         if (msg->read_ts < hf_table_floor(shard->table) || msg->read_ts < shard->floor_ts) {
@@ -241,7 +249,10 @@ void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *
     }
     part->ticket = msg->ticket;
     asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
-    if (!visit_locks(shard, msg, hf_owner__check_home, &a) || a.frozen) {
+    bool in_turn = item != NULL || part->p.state == HF_PARTICIPANT_ACTIVE ||
+                   hf_order__in_turn(shard, msg->head.from, msg->client, msg->heard, NULL) ||
+                   hf_order__lock_read(shard, msg);
+    if (!in_turn || !visit_locks(shard, msg, hf_owner__check_home, &a) || a.frozen) {
         hf_owner__refuse(shard, &as, part, HF_ENDING_REROUTE, 0, hf_bytes_of(NULL, 0));
         hf_owner__drop_item(shard, item);
         return;

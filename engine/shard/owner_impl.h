@@ -2,6 +2,7 @@
  * (the way of a message). */
 #ifndef HF_SHARD_OWNER_IMPL_H
 #define HF_SHARD_OWNER_IMPL_H
+#include "engine/shard/order.h"
 #include "engine/shard/request.h"
 #include "engine/shard/view.h"
 
@@ -43,6 +44,7 @@ typedef struct evaluation {
     uint32_t grant_count;
 } evaluation;
 
+hf_item *hf_owner__item_make(hf_shard *shard, const hf_msg *msg); /* NULL: no memory */
 void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, uint64_t ts,
                       uint64_t lsn, hf_bytes body);
 void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_ending ending,

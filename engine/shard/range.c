@@ -3,7 +3,7 @@
 
 bool hf_range_map_open(hf_range_map *map, hf_heap *heap)
 {
-    *map = (hf_range_map){ .heap = heap };
+    *map = (hf_range_map){ .heap = heap, .changes = 1 };
     map->ranges = hf_heap_take(heap, sizeof *map->ranges * HF_RANGES_MAX);
     return map->ranges != NULL;
 }
@@ -83,6 +83,7 @@ hf_err hf_range_put(hf_range_map *map, hf_bytes start, uint64_t id, uint64_t gen
     if (start.size != 0) {
         memcpy(copy, start.data, start.size);
     }
+    map->changes += at == 0 || map->ranges[at - 1].shard != shard;
     memmove(&map->ranges[at + 1], &map->ranges[at], sizeof *map->ranges * (map->count - at));
     map->ranges[at] = (hf_range){ .id = id,
                                   .generation = generation,
@@ -90,7 +91,6 @@ hf_err hf_range_put(hf_range_map *map, hf_bytes start, uint64_t id, uint64_t gen
                                   .start = hf_bytes_of(copy, start.size),
                                   .head = head_of(start) };
     map->count++;
-    map->changes++;
     return HF_OK;
 }
 

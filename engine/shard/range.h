@@ -27,7 +27,7 @@ typedef struct hf_range_map {
     hf_heap *heap;
     hf_range *ranges; /* ascending by start; the first starts with the empty key */
     uint32_t count;
-    uint32_t changes; /* grows with each */
+    uint32_t changes; /* from 1: grows when a key gets another owner */
 } hf_range_map;
 
 HF_MUST_USE bool hf_range_map_open(hf_range_map *map, hf_heap *heap);

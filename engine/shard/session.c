@@ -251,7 +251,8 @@ static void note_size(const hf_shard *shard, hf_conn *conn, uint32_t size)
 static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
 {
     hf_slot *slot = &conn->slots[conn->next_number++ & conn->slot_mask];
-    *slot = (hf_slot){ .started_ns = shard->io->now_ns,
+    *slot = (hf_slot){ .sent_by = HF_SENT_NOWHERE,
+                       .started_ns = shard->io->now_ns,
                        .mute = conn->reply_off || conn->reply_skip,
                        .tag = conn->tag };
     conn->reply_skip = false;
@@ -351,6 +352,12 @@ void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi)
     conn->multi_open += multi;
 }
 
+void hf_conn__barrier(hf_conn *conn)
+{
+    conn->has_barrier = true;
+    conn->barrier = conn->next_number - 1;
+}
+
 void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes)
 {
     HF_PRE(conn->listener != HF_LISTENER_LOCAL);
@@ -377,7 +384,7 @@ static hf_conn *answered(hf_shard *shard, hf_ticket ticket, hf_slot **slot)
             conn->keys_changed = conn->keys_added = 0;
         }
     }
-    conn->barrier = false;
+    conn->has_barrier = conn->has_barrier && conn->barrier != ticket.number;
     return conn;
 }
 
@@ -385,6 +392,15 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
 {
     if ((ticket.place & HF_PLACE_APPLY) != 0) {
         hf_apply__replied(shard, ticket, reply);
+        return;
+    }
+    hf_conn *starting = shard->session->starting;
+    if (starting != NULL && ticket.place == starting->id &&
+        ticket.number == starting->next_number) {
+        /* Refused before it has its slot: hf_conn__request() passes it on. */
+        shard->session->early = true;
+        hf_buf_reset(&shard->session->error);
+        hf_buf_raw(&shard->session->error, reply.data, reply.size);
         return;
     }
     hf_slot *slot;
@@ -490,12 +506,25 @@ static void key_bits(const hf_request *request, uint64_t *changes, uint64_t *add
     }
 }
 
+/* The request is over several shards: later ones on its keys wait. */
+static void note_keys(hf_conn *conn, const hf_request *request)
+{
+    uint64_t changes;
+    uint64_t adds;
+    key_bits(request, &changes, &adds);
+    conn->keys_changed |= changes;
+    conn->keys_added |= adds;
+}
+
 /* False: it cannot start now; the command is looked at again later. */
 bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
 {
-    uint64_t changes = 0;
-    uint64_t adds = 0;
+    if (conn->map_version != shard->map.changes && !hf_conn__may_start(shard, conn)) {
+        return false;
+    }
     if (conn->multi_open != 0) {
+        uint64_t changes;
+        uint64_t adds;
         key_bits(request, &changes, &adds);
         if (((changes & (conn->keys_changed | conn->keys_added)) | (adds & conn->keys_changed)) !=
             0) {
@@ -506,7 +535,12 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     hf_buf_reset(error);
     request->ticket = hf_conn__ticket(conn);
     request->proto = conn->proto;
+    request->in_order = request->read_ts == 0 && conn->listener != HF_LISTENER_LOCAL;
+    uint32_t version = shard->map.changes;
+    shard->session->starting = conn;
+    shard->session->early = false;
     hf_started started = hf_gateway__start(shard, request, error);
+    shard->session->starting = NULL;
     switch (started) {
     case HF_STARTED_NOT:
         return false;
@@ -517,14 +551,19 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
         return true;
     }
     case HF_STARTED_MULTI:
-        key_bits(request, &changes, &adds);
-        conn->keys_changed |= changes;
-        conn->keys_added |= adds;
+        note_keys(conn, request);
+        version = 0;
         break;
     case HF_STARTED:
         break;
     }
     hf_conn__open(shard, conn, started == HF_STARTED_MULTI);
+    conn->slots[request->ticket.number & conn->slot_mask].sent_by = version;
+    if (shard->session->early) {
+        hf_session__complete(shard, request->ticket,
+                             error->failed ? HF_LIT("-OOM no memory for the reply\r\n")
+                                           : hf_buf_view(error));
+    }
     return true;
 }
 
@@ -646,7 +685,7 @@ static void protocol_error(hf_shard *shard, hf_conn *conn)
 
 bool hf_conn__may_go_on(hf_shard *shard, hf_conn *conn)
 {
-    return !conn->closing && !conn->close_after && !conn->barrier &&
+    return !conn->closing && !conn->close_after && !conn->has_barrier &&
            conn->out.size < HF_OUT_PAUSE && has_slot(shard, conn);
 }
 

@@ -28,6 +28,12 @@ bool hf_session__idle(const hf_shard *shard);
 void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply);
 /* From the gateway: WATCH's version stamps, u64 each, in the order of the keys. */
 void hf_session__stamps(hf_shard *shard, hf_ticket ticket, hf_bytes stamps);
+/* engine/shard/order.h: whether every earlier request of the connection is on its way by the
+ * present map; one was given back by its owner; it is on its way again, in one message or over
+ * several shards (`multi`). */
+bool hf_session__in_order(hf_shard *shard, hf_ticket ticket);
+void hf_session__came_back(hf_shard *shard, hf_ticket ticket);
+void hf_session__sent_again(hf_shard *shard, hf_ticket ticket, bool multi);
 /* The interactive transaction of that connection is over; its operation is gone. */
 void hf_session__txn_ended(hf_shard *shard, hf_ticket ticket);
 bool hf_session__open(hf_shard *shard);

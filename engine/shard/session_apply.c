@@ -256,6 +256,6 @@ bool hf_session__hf_apply(hf_shard *shard, hf_conn *conn, const hf_command *comm
     server->applies = apply;
     server->apply_count++;
     hf_conn__open(shard, conn, false);
-    conn->barrier = true; /* later requests of the connection come after the whole batch */
+    hf_conn__barrier(conn); /* later requests of the connection come after the whole batch */
     return true;
 }

@@ -28,6 +28,8 @@ enum {
 #define HF_TOKEN_AHEAD_NS UINT64_C(100000000)
 #define HF_STOP_PATIENCE_NS UINT64_C(2000000000)
 
+#define HF_SENT_NOWHERE UINT32_MAX
+
 /* One request whose reply is not sent yet. */
 typedef struct hf_slot {
     hf_buf reply; /* when it came before its turn */
@@ -37,7 +39,10 @@ typedef struct hf_slot {
     bool mute;        /* CLIENT REPLY: nobody wants to know */
     uint16_t command; /* of the table; UINT16_MAX: none */
     uint32_t tag;     /* of a local connection: the request's number */
-    uint32_t noted;   /* where hf_server__started() noted the arguments */
+    /* The version of the map of ranges by which it went out in one message; 0: it is over several
+     * shards, or came back and waits; HF_SENT_NOWHERE: it has no keys. */
+    uint32_t sent_by;
+    uint32_t noted; /* where hf_server__started() noted the arguments */
     uint64_t started_ns;
 } hf_slot;
 
@@ -59,7 +64,7 @@ typedef struct hf_conn {
     uint32_t frame_at; /* ... and where its reply begins in `out` */
     uint32_t reply_at; /* where the reply at hand begins in its buffer */
     uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
-    bool is_sending, receive_off, closing, close_after, barrier;
+    bool is_sending, receive_off, closing, close_after, has_barrier;
     bool wants_more; /* what is gathered is part of one request */
     uint64_t weight; /* of its buffers, as counted in the session's */
     uint32_t window; /* requests that may be under way */
@@ -68,8 +73,12 @@ typedef struct hf_conn {
     uint32_t slot_mask;
     uint32_t first, next_number; /* numbers of the oldest request and of the next one */
     uint32_t multi_open;         /* requests over several shards that are not answered */
-    uint64_t keys_changed;       /* of those: bits of the keys they touch, ... */
-    uint64_t keys_added;         /* ... and of those they only add to */
+    uint32_t map_version;  /* all under way went out by this one; 0: look, hf_conn__may_start() */
+    uint32_t looked_at;    /* the map of the next one */
+    uint32_t in_order;     /* requests before this one went out by that map */
+    uint32_t barrier;      /* with has_barrier: nothing starts before this one is answered */
+    uint64_t keys_changed; /* of those: bits of the keys they touch, ... */
+    uint64_t keys_added;   /* ... and of those they only add to */
 
     uint8_t proto;
     bool no_evict, no_touch, reply_off, reply_skip, skip_next; /* CLIENT */
@@ -107,6 +116,8 @@ struct hf_session {
     hf_buf conditions;
     hf_buf many; /* slices of several commands */
     hf_buf error;
+    hf_conn *starting;          /* the connection of the request that the gateway is starting */
+    bool early;                 /* ... and its answer came at once: it lies in `error` */
     hf_request_command running; /* what a new slot is for; command NULL: nothing in the table */
     uint64_t bytes_in, bytes_out, rejected, cut_off;
     uint64_t weight; /* bytes that buffers of connections take */
@@ -129,6 +140,12 @@ void hf_conn__ok(hf_shard *shard, hf_conn *conn);
 /* The ticket of a request that is about to be started; open() makes its slot. */
 hf_ticket hf_conn__ticket(const hf_conn *conn);
 void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi);
+/* Later requests wait until the one opened last is answered. */
+void hf_conn__barrier(hf_conn *conn);
+/* ---- session_order.c ---- */
+bool hf_conn__in_order(const hf_shard *shard, hf_conn *conn, uint32_t number);
+/* Asked when the map is not the one that the connection's requests went out by. */
+bool hf_conn__may_start(hf_shard *shard, hf_conn *conn);
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn);
 void hf_conn__close(hf_shard *shard, hf_conn *conn);
 hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id);

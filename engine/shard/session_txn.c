@@ -387,7 +387,7 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
         return false;
     }
     conn->slots[(conn->next_number - 1) & conn->slot_mask].watch = true;
-    conn->barrier = true; /* what follows sees the state that the stamps are of, or a later one */
+    hf_conn__barrier(conn); /* what follows sees the state that the stamps are of, or a later one */
     return true;
 }
 
@@ -595,7 +595,7 @@ bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command
     hf_buf_reset(error);
     hf_ticket ticket = hf_conn__ticket(conn);
     hf_conn__open(shard, conn, false);
-    conn->barrier = true; /* one command at a time */
+    hf_conn__barrier(conn); /* one command at a time */
     if (hf_gateway__txn_command(shard, conn->op, command, ticket, error) == HF_STARTED_ERROR) {
         hf_session__complete(shard, ticket, hf_buf_view(error));
     }
@@ -613,7 +613,7 @@ bool hf_session__hf_commit(hf_shard *shard, hf_conn *conn, const hf_command *com
     }
     hf_ticket ticket = hf_conn__ticket(conn);
     hf_conn__open(shard, conn, false);
-    conn->barrier = true;
+    hf_conn__barrier(conn);
     (void)hf_gateway__txn_commit(shard, conn->op, ticket);
     return true;
 }

@@ -35,11 +35,14 @@ typedef struct hf_alarm {
 
 /* A message that is being worked on, or waits: for a lock, or for room. */
 struct hf_item {
-    hf_lock_waiter waiter; /* first: hf_lock_ready() hands it out */
-    hf_alarm alarm;        /* second thoughts: push, then give up */
-    hf_lock *wanted;       /* a range it holds back for itself */
-    hf_part *part;         /* whose PREPARE or LOCK_READ this is; NULL: one phase */
-    hf_item *next, *prev;  /* stalled: waits for room */
+    hf_lock_waiter waiter;   /* first: hf_lock_ready() hands it out */
+    hf_alarm alarm;          /* second thoughts: push, then give up */
+    hf_lock *wanted;         /* a range it holds back for itself */
+    hf_part *part;           /* whose PREPARE or LOCK_READ this is; NULL: one phase */
+    hf_item *next, *prev;    /* stalled: waits for room */
+    hf_item *after, *before; /* in order.c: what waits, by connection */
+    bool entered;            /* ... it is there */
+    bool gated;              /* ... behind another one of its connection */
     uint64_t since_ns;
     bool stalled;
     bool admitted; /* its turn among the stalled has come */
@@ -56,8 +59,7 @@ struct hf_part {
     hf_item *item;                            /* waits */
     uint8_t *effects;                         /* mutations, in the heap */
     uint32_t effects_size;
-    uint64_t promised; /* room in the table that they will take */
-    uint8_t *replies;  /* body of the answer to the coordinator */
+    uint8_t *replies; /* body of the answer to the coordinator */
     uint32_t replies_size;
     uint8_t *recipe; /* at the id's home: how the client's reply is put together */
     uint32_t recipe_size;
@@ -132,12 +134,24 @@ typedef struct hf_move {
         HF_MOVE_DROP,
     } state;
     uint16_t to, gateway;
-    bool waiting; /* for an acknowledgement */
+    bool waiting;      /* for an acknowledgement */
+    uint64_t again_ns; /* nothing is sent before: the new owner was not ready */
     hf_ticket ticket;
     uint64_t id, generation;
     uint64_t settle; /* what is copied must be durable here first: the log up to this position */
     hf_buf start, end, next, after, piece;
 } hf_move;
+
+/* What keeps the requests of one connection in order: order.c. */
+enum { HF_ORDER_PLACES = 256 };
+typedef struct hf_order {
+    hf_item *first[HF_ORDER_PLACES]; /* requests that wait here, by connection */
+    hf_item *last[HF_ORDER_PLACES];
+    uint32_t count;
+    hf_item *ready_first, *ready_last; /* their turn has come */
+    uint32_t sent_back[HF_SHARDS_MAX]; /* requests that this owner gave back to that gateway */
+    uint32_t heard[HF_SHARDS_MAX];     /* ... that this gateway had back from that owner */
+} hf_order;
 
 struct hf_shard {
     hf_io *io;
@@ -169,6 +183,7 @@ struct hf_shard {
     bool importing;    /* copies of a range that is not here yet are */
     uint64_t floor_ts; /* reads at timestamps below cannot be served: a range came in since */
     hf_item *frozen_first, *frozen_last; /* requests for a range that moves */
+    hf_order order;
 
     /* owner */
     hf_map parts;                      /* attempt -> hf_part* */
@@ -184,7 +199,6 @@ struct hf_shard {
     hf_item *stalled_first, *stalled_last;
     hf_msg *backlog_first, *backlog_last; /* records that must be appended, in order */
     uint64_t reserve;                     /* log bytes kept free for the ends of what is prepared */
-    uint64_t promised;                    /* table bytes that they will take */
     uint64_t system_keys;
     uint64_t ts_saved;    /* recovery: effects at or below are in the checkpoint */
     uint64_t clock_saved; /* recovery: the clock is to be above this when the log was replayed */
@@ -212,7 +226,7 @@ struct hf_shard {
     hf_op *ops; /* pool */
     uint32_t op_count;
     hf_op *op_spare;
-    hf_msg *rerouted; /* messages whose range is on its way to another shard */
+    hf_msg *came_back; /* requests whose range is on its way to another shard, newest first */
     hf_unfinished unfinished;
     hf_ring sent[HF_SHARDS_MAX]; /* of u64 seq: FINALIZEs sent there, to be counted */
     uint64_t sent_acked[HF_SHARDS_MAX];
@@ -266,8 +280,6 @@ void hf_owner__run_stalled(hf_shard *shard);
 void hf_owner__thaw(hf_shard *shard);
 void hf_owner__drop_item(hf_shard *shard, hf_item *item);
 /* Applies encoded effects to the table. */
-/* Whether these effects can be put into the table, beside what is promised to what is prepared. */
-bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects);
 void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn);
 bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt attempt,
                      uint16_t kind, hf_ending ending, uint64_t ts, uint64_t lsn, hf_bytes body);
@@ -320,7 +332,7 @@ bool hf_boot__open(hf_shard *shard);
 void hf_boot__message(hf_shard *shard, const hf_msg *msg);
 void hf_boot__turn(hf_shard *shard);
 /* While replaying: whether so many bytes of changes can be applied; makes room if need be. */
-bool hf_boot__room(hf_shard *shard, hf_bytes effects);
+bool hf_boot__room(hf_shard *shard, uint64_t bytes);
 /* ---- move.c ---- */
 hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record);
 void hf_move__message(hf_shard *shard, const hf_msg *msg);

@@ -68,7 +68,8 @@ typedef struct hf_scenario {
 } hf_scenario;
 
 extern const hf_workload_kind hf_workload_register, hf_workload_append, hf_workload_bank,
-    hf_workload_escrow, hf_workload_expiry, hf_workload_pairs, hf_workload_operator;
+    hf_workload_escrow, hf_workload_expiry, hf_workload_pairs, hf_workload_operator,
+    hf_workload_pipeline;
 extern const hf_scenario hf_scenarios[];
 extern const uint32_t hf_scenario_count;
 const hf_scenario *hf_scenario_find(const char *name); /* NULL: unknown */
