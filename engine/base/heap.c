@@ -78,6 +78,7 @@ struct hf_heap {
     uint32_t span_first; /* the first span that is not bookkeeping */
     uint32_t span_count;
     uint32_t spans_used;
+    size_t lent; /* bytes in blocks */
     heap_class classes[CLASS_COUNT];
 };
 
@@ -310,6 +311,7 @@ static void *take_small(hf_heap *heap, size_t size)
     word &= word - 1;
     s->words[w] = word;
     s->taken++;
+    heap->lent += c->size;
     if (word == 0) {
         s->summary &= s->summary - 1;
         if (s->summary == 0) {
@@ -357,6 +359,7 @@ static void give_small(hf_heap *heap, uint32_t span, uint32_t offset)
     s->summary |= UINT64_C(1) << (index / 64);
     heap_poison(span_at(heap, span) + offset, c->size);
     s->taken--;
+    heap->lent -= c->size;
     if (s->taken == 0) {
         slab_emptied(heap, c, span);
     }
@@ -375,6 +378,7 @@ static void *take_run(hf_heap *heap, size_t size)
     memset(heap->kinds + head + 1, KIND_INSIDE, length - 1);
     heap->spans[head].length = (uint32_t)length;
     heap->spans_used += (uint32_t)length;
+    heap->lent += length << SPAN_BITS;
     uint8_t *block = span_at(heap, head);
     heap_unpoison(block, size);
     return block;
@@ -471,6 +475,7 @@ void hf_heap_give(hf_heap *heap, void *block)
     }
     HF_ASSERT(kind == KIND_RUN && offset_in_span(block) == 0); /* given twice, or not a block */
     heap->spans_used -= heap->spans[span].length;
+    heap->lent -= (size_t)heap->spans[span].length << SPAN_BITS;
     free_spans(heap, span, heap->spans[span].length);
 }
 
@@ -499,6 +504,11 @@ size_t hf_heap_capacity(const hf_heap *heap)
 size_t hf_heap_used(const hf_heap *heap)
 {
     return (size_t)heap->spans_used << SPAN_BITS;
+}
+
+size_t hf_heap_lent(const hf_heap *heap)
+{
+    return heap->lent;
 }
 
 size_t hf_heap_free(const hf_heap *heap)
@@ -550,6 +560,11 @@ static uint32_t check_free(const hf_heap *heap, uint32_t head)
     return length;
 }
 
+static size_t lent_in(const hf_heap *heap, uint32_t span)
+{
+    return (size_t)heap->spans[span].taken * heap->classes[heap->kinds[span]].size;
+}
+
 static uint32_t check_run(const hf_heap *heap, uint32_t head)
 {
     uint32_t length = heap->spans[head].length;
@@ -580,6 +595,7 @@ static void check_lists(const hf_heap *heap, uint32_t partial)
 void hf_heap_check(const hf_heap *heap)
 {
     uint32_t used = 0;
+    size_t lent = 0;
     uint32_t partial = 0;
     for (uint32_t i = 0; i < heap->span_count;) {
         uint32_t kind = heap->kinds[i];
@@ -591,8 +607,10 @@ void hf_heap_check(const hf_heap *heap)
         } else if (kind == KIND_RUN) {
             length = check_run(heap, i);
             used += length;
+            lent += (size_t)length << SPAN_BITS;
         } else if (kind < CLASS_COUNT) {
             check_slab(heap, i);
+            lent += lent_in(heap, i);
             used += heap->spans[i].taken != 0;
             partial += heap->spans[i].taken != 0 && heap->spans[i].summary != 0;
         } else {
@@ -600,7 +618,7 @@ void hf_heap_check(const hf_heap *heap)
         }
         i += length;
     }
-    HF_ASSERT(used == heap->spans_used);
+    HF_ASSERT(used == heap->spans_used && lent == heap->lent);
     check_lists(heap, partial);
     for (uint32_t i = 1; i < heap->leaves; i++) {
         uint32_t left = heap->tree[2 * i];

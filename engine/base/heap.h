@@ -33,6 +33,8 @@ size_t hf_heap_block_size(const hf_heap *heap, const void *block);
 size_t hf_heap_capacity(const hf_heap *heap);
 /* Bytes in spans that hold at least one block (what the operator sees as used). */
 size_t hf_heap_used(const hf_heap *heap);
+/* Bytes in blocks: what is left of a span whose other blocks were given back counts as free. */
+size_t hf_heap_lent(const hf_heap *heap);
 /* Bytes in wholly free spans: `hf_heap_free(h) >= n` is the admission test before a write. */
 size_t hf_heap_free(const hf_heap *heap);
 /* True when a run of `size` bytes can be taken now. */

@@ -175,11 +175,11 @@ static hf_err check(const hf_client *client, const hf_txn *txn)
         txn->key.failed) {
         return HF_E_NOMEM;
     }
-    if (client->broken) {
-        return HF_E_CLOSED;
-    }
     if (client->way->failed(client)) {
         return HF_E_FATAL;
+    }
+    if (client->broken) {
+        return HF_E_CLOSED;
     }
     if (client->interactive && client->lost && !txn->inner) {
         return HF_E_CONFLICT;

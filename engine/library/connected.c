@@ -420,6 +420,12 @@ static void take_hello(hf_client *client, hf_bytes reply)
     atomic_store_explicit(&client->db->nodes->good, p->at, memory_order_relaxed);
 }
 
+static bool is_loading(hf_bytes reply)
+{
+    static const char word[] = "-LOADING";
+    return reply.size >= sizeof word && memcmp(reply.data, word, sizeof word - 1) == 0;
+}
+
 static bool take_reply(hf_client *client, hf_bytes reply)
 {
     peer *p = peer_of(client);
@@ -431,7 +437,11 @@ static bool take_reply(hf_client *client, hf_bytes reply)
         take_hello(client, reply);
         return p->up;
     }
-    if (s->txn != NULL) {
+    if (s->txn != NULL && is_loading(reply) && s->txn->kind == HF_CALL_PLAIN &&
+        !client->interactive) {
+        wait_again(p, s->txn); /* it is recovering: nothing happened, a little later then */
+        p->again_ns = hf_library__now_ns() + PAUSE_LEAST_NS;
+    } else if (s->txn != NULL) {
         hf_txn *txn = s->txn;
         hf_blob__raw(&txn->reply, reply.data, reply.size);
         hf_client__replied(client, txn);
@@ -546,7 +556,7 @@ static void pump(hf_client *client)
     if (p->fd < 0 && p->waiting_first != NULL && now >= p->again_ns) {
         dial(client);
     }
-    while (p->fd >= 0 && p->waiting_first != NULL) {
+    while (p->fd >= 0 && p->waiting_first != NULL && now >= p->again_ns) {
         hf_txn *txn = p->waiting_first;
         if (put_call(client, txn) != HF_OK) {
             break; /* when there is memory */
@@ -589,7 +599,7 @@ static void wait_for(hf_client *client, uint32_t wait_ms)
     peer *p = peer_of(client);
     uint64_t now = hf_library__now_ns();
     uint64_t until = deadline(client);
-    if (p->fd < 0 && p->waiting_first != NULL && p->again_ns < until) {
+    if (p->waiting_first != NULL && p->again_ns < until) {
         until = p->again_ns;
     }
     uint64_t ms = until == UINT64_MAX ? UINT64_MAX : until > now ? (until - now) / 1000000 + 1 : 0;

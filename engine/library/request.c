@@ -83,10 +83,10 @@ void hf_txn__wrong(hf_txn *txn, hf_err err, const char *words)
     }
 }
 
-/* The first of a new one drops what was there. False: it is under way. */
+/* The first of a new one drops what was there. False: it is under way, or its client is closed. */
 static bool begun(hf_txn *txn)
 {
-    if (txn == NULL || txn->state == HF_TXN_UNDER_WAY) {
+    if (txn == NULL || txn->client == NULL || txn->state == HF_TXN_UNDER_WAY) {
         return false;
     }
     if (txn->state == HF_TXN_ENDED) {

@@ -85,7 +85,9 @@ static hf_err on_entry(void *context, hf_bytes entry)
     if (!hf_mutation_next(&check, &mutation) || hf_reader_left(&check) != 0) {
         return HF_E_CORRUPT;
     }
-    if (!hf_table_admits(shard->table, (uint64_t)entry.size * 2 + 256)) {
+    hf_table_need need =
+        hf_mutations_cost(shard->table, hf_bytes_of(reader.at, hf_reader_left(&reader)));
+    if (!hf_table_admits_exactly(shard->table, entry.size, &need)) {
         return HF_E_NOMEM;
     }
     hf_owner__apply(shard, hf_bytes_of(reader.at, hf_reader_left(&reader)), ts, 0);
@@ -116,12 +118,24 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
 
 /* What fitted when it was written fits again: versions that nobody can ask for make way, and if
  * that is not enough, those that snapshots before this restart could have read. */
-bool hf_boot__room(hf_shard *shard, uint64_t bytes)
+bool hf_boot__room(hf_shard *shard, hf_bytes effects)
 {
-    if (!hf_table_admits(shard->table, bytes)) {
-        hf_shard__collect(shard);
+    enum { FEW = 64 * 1024, NOW_AND_THEN = 128 };
+    uint64_t bytes = effects.size + shard->promised;
+    /* As when it was written: else old versions spread over all spans, and nothing large fits. */
+    if ((bytes > FEW || shard->replayed % NOW_AND_THEN == 0) &&
+        hf_heap_lent(shard->heap) > hf_heap_capacity(shard->heap) / 2) {
+        hf_shard__make_room(shard);
     }
-    if (hf_table_admits(shard->table, bytes)) {
+    if (bytes <= FEW && hf_table_admits(shard->table, bytes)) {
+        return true;
+    }
+    hf_table_need need = hf_mutations_cost(shard->table, effects);
+    if (hf_table_admits_exactly(shard->table, bytes, &need)) {
+        return true;
+    }
+    hf_shard__collect(shard);
+    if (hf_table_admits_exactly(shard->table, bytes, &need)) {
         return true;
     }
     uint64_t floor = shard->clock.last;
@@ -135,7 +149,7 @@ bool hf_boot__room(hf_shard *shard, uint64_t bytes)
         left = hf_table_collect(shard->table, floor, COLLECT_AT_ONCE);
     }
     shard->floor_ts = floor > shard->floor_ts ? floor : shard->floor_ts;
-    return hf_table_admits(shard->table, bytes);
+    return hf_table_admits_exactly(shard->table, bytes, &need);
 }
 
 static hf_err replay_commit(hf_shard *shard, const hf_log_record *record)
@@ -151,7 +165,7 @@ static hf_err replay_commit(hf_shard *shard, const hf_log_record *record)
     }
     hf_hlc_observe(&shard->clock, ts);
     if (ts > shard->ts_saved) {
-        if (!hf_boot__room(shard, (uint64_t)record->data.size * 2 + 256)) {
+        if (!hf_boot__room(shard, hf_bytes_of(reader.at, hf_reader_left(&reader)))) {
             return HF_E_NOMEM;
         }
         hf_owner__apply(shard, hf_bytes_of(reader.at, hf_reader_left(&reader)), ts, 0);

@@ -193,6 +193,9 @@ void hf_owner__stub(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool com
 /* Appends the effects and applies them. HF_E_*: nothing happened. */
 static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *lsn)
 {
+    if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
+        return HF_E_NOMEM;
+    }
     uint8_t head[8];
     memcpy(head, &ts, sizeof ts);
     hf_bytes parts[] = { hf_bytes_of(head, sizeof head), effects };
@@ -217,7 +220,7 @@ static void append_error(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, 
         text = HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n");
         break;
     case HF_E_NOMEM:
-        text = HF_LIT("-OOM no memory for the transaction\r\n");
+        text = HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n");
         break;
     case HF_E_BUSY:
         text = HF_LIT("-BUSY the pending additions would overflow 64 bits, try again\r\n");
@@ -319,7 +322,7 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
         stub_put(shard, effects, msg->id, true, ts, msg->digest, whole_reply(shard, msg));
         effects->failed = effects->failed || shard->message.failed;
     }
-    hf_err err = effects->failed      ? HF_E_FULL
+    hf_err err = effects->failed      ? HF_E_NOMEM
                  : effects->size != 0 ? commit(shard, hf_buf_view(effects), ts, &lsn)
                                       : keep_time(shard, msg, ts, &lsn);
     if (err != HF_OK) {

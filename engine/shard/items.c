@@ -4,7 +4,8 @@
 
 enum {
     RECORD_ROOM = 512, /* log bytes that a transaction needs beyond its message */
-    GROWTH = 4,        /* table bytes per message byte, at most about */
+    SPARE_PART = 6,    /* this part of the memory is not for data: it serves what frees data */
+    SPARE_MOST = 64 << 20,
     WOUNDS_MAX = 64,
     ITEM_TICK_NS = 50000000,
     ABANDONED_NS = 1000000000,
@@ -487,15 +488,46 @@ static bool log_has_room(hf_shard *shard, const hf_msg *msg)
            hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
 }
 
-/* Versions that only readers of the past want go before a write is refused. */
-static bool has_memory(hf_shard *shard, const hf_msg *msg)
+/* Data grows into what is left beside the spare, and leaves an eighth of it in one piece, for
+ * requests and replies. Blocks count here and not spans: else a heap from which every other block
+ * was given back would be full. */
+static bool may_grow(const hf_shard *shard, uint64_t bytes)
 {
-    uint64_t bytes = (uint64_t)msg->size * GROWTH + RECORD_ROOM;
-    if (hf_table_admits(shard->table, bytes)) {
+    uint64_t part = hf_heap_capacity(shard->heap) / SPARE_PART;
+    uint64_t spare = part < SPARE_MOST ? part : SPARE_MOST;
+    return hf_heap_lent(shard->heap) + bytes + spare <= hf_heap_capacity(shard->heap) &&
+           hf_heap_fits(shard->heap, spare / 8);
+}
+
+/* Versions that only readers of the past want go before a write is refused. Most changes are few
+ * and small, and there is room for the worst that they could be. */
+bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
+{
+    enum { FEW = 64 * 1024 };
+    uint64_t bytes = effects.size + shard->promised;
+    if (bytes <= FEW && may_grow(shard, bytes) && hf_table_admits(shard->table, bytes)) {
+        return true;
+    }
+    hf_table_need need = hf_mutations_cost(shard->table, effects);
+    bool may = need.only_deletes || may_grow(shard, bytes + need.built + need.copied);
+    if (may && hf_table_admits_exactly(shard->table, bytes, &need)) {
         return true;
     }
     hf_shard__make_room(shard);
-    return hf_table_admits(shard->table, bytes);
+    return (need.only_deletes || may_grow(shard, bytes + need.built + need.copied)) &&
+           hf_table_admits_exactly(shard->table, bytes, &need);
+}
+
+/* Before anything is evaluated: whether the bytes that came could be kept at all. */
+static bool has_memory(hf_shard *shard, const hf_msg *msg)
+{
+    uint64_t bytes = msg->size + RECORD_ROOM + shard->promised;
+    hf_table_need need = { .changes = 1 };
+    if (hf_table_admits_exactly(shard->table, bytes, &need)) {
+        return true;
+    }
+    hf_shard__make_room(shard);
+    return hf_table_admits_exactly(shard->table, bytes, &need);
 }
 
 /* Whether log, table and queues have room for this message's effects. */

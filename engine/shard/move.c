@@ -511,7 +511,7 @@ hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record)
     }
     shard->floor_ts =
         ts > shard->floor_ts ? ts : shard->floor_ts; /* older snapshots stayed behind */
-    if (!hf_boot__room(shard, (uint64_t)record->data.size * 2 + 256)) {
+    if (!hf_boot__room(shard, hf_bytes_of(r.at, hf_reader_left(&r)))) {
         return HF_E_NOMEM;
     }
     if (clear) {

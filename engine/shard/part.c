@@ -125,13 +125,33 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
     return part;
 }
 
+/* What is prepared is applied whatever happens, so its room in the table is kept free. */
+static void promise(hf_shard *shard, hf_part *part)
+{
+    enum { CHANGE = 512 }; /* besides its bytes, at most about */
+    hf_table_need need =
+        hf_mutations_cost(shard->table, hf_bytes_of(part->effects, part->effects_size));
+    part->promised = part->effects_size + 2 * need.built + need.copied +
+                     (uint64_t)need.changes * CHANGE + (part->stub ? part->replies_size : 0);
+    shard->promised += part->promised;
+}
+
+static void drop_effects(hf_shard *shard, hf_part *part)
+{
+    shard->promised -= part->promised;
+    part->promised = 0;
+    hf_heap_give(shard->heap, part->effects);
+    part->effects = NULL;
+    part->effects_size = 0;
+}
+
 static void forget(hf_shard *shard, hf_part *part)
 {
     HF_ASSERT(!hf_participant_undecided(&part->p) && part->locks.holds == NULL &&
               part->item == NULL);
     list_remove(list_of(shard, part), part);
     (void)hf_map_drop(&shard->parts, id_of(part->p.attempt));
-    hf_heap_give(shard->heap, part->effects);
+    drop_effects(shard, part);
     hf_heap_give(shard->heap, part->replies);
     hf_heap_give(shard->heap, part->recipe);
     hf_buf_close(&part->collected);
@@ -298,13 +318,6 @@ static hf_err escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
         }
     }
     return HF_OK;
-}
-
-static void drop_effects(hf_shard *shard, hf_part *part)
-{
-    hf_heap_give(shard->heap, part->effects);
-    part->effects = NULL;
-    part->effects_size = 0;
 }
 
 static void decided(hf_shard *shard, hf_part *part)
@@ -528,6 +541,9 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->stub = (msg->flags & HF_TXN_STUB) != 0;
     part->digest = msg->digest;
     memcpy(part->id, msg->id, sizeof part->id);
+    if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
+        return HF_E_NOMEM;
+    }
     if (!copy(shard, effects, &part->effects, &part->effects_size) ||
         !copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
         !copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
@@ -555,6 +571,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.participants = msg->participants;
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
+    promise(shard, part);
     (void)step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
     undecided_add(shard, part);
     hf_shard__hold_part(shard, *lsn, part);
@@ -786,6 +803,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     part->locks.prepared = true;
     part->locks.pts = pts;
     hf_hlc_observe(&shard->clock, pts);
+    promise(shard, part);
     undecided_add(shard, part);
     shard->old_undecided++;
     return HF_OK;
@@ -814,6 +832,11 @@ static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
     decided(shard, part);
     escrow_remove(shard, part);
     if (ts > shard->ts_saved) {
+        shard->promised -= part->promised;
+        part->promised = 0;
+        if (!hf_boot__room(shard, hf_bytes_of(part->effects, part->effects_size))) {
+            return HF_E_NOMEM;
+        }
         hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), ts, 0);
         hf_owner__apply(shard, hf_bytes_of(r.at, hf_reader_left(&r)), ts, 0);
     }

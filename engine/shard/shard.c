@@ -14,6 +14,7 @@ enum {
     ROOM_BUDGET = 4096,
     KEEP_LEAST_NS = 10 * HF_TICK_NS,
     SAVE_BUDGET = 512 * 1024,
+    SCRATCH_KEPT = 1 << 20,
 };
 
 hf_shard_config hf_shard_defaults(void)
@@ -241,11 +242,11 @@ static void on_closed(void *context, hf_conn_id conn)
 /* How long old versions are kept, by the memory that is free. */
 static uint64_t retention(const hf_shard *shard)
 {
-    enum { WHOLE = 1024, AT_ALL = 3 * WHOLE / 8 };
+    enum { WHOLE = 1024, AT_ALL = 3 * WHOLE / 4 };
     uint64_t whole = shard->config.retention_ns;
     uint64_t least = whole / HF_RETENTION_PART;
     uint64_t quarter = hf_heap_capacity(shard->heap) / 4;
-    uint64_t free = hf_heap_free(shard->heap);
+    uint64_t free = hf_heap_capacity(shard->heap) - hf_heap_lent(shard->heap);
     if (free >= quarter) {
         return whole;
     }
@@ -273,6 +274,16 @@ void hf_shard__collect(hf_shard *shard)
 void hf_shard__make_room(hf_shard *shard)
 {
     collect(shard, KEEP_LEAST_NS, ROOM_BUDGET);
+}
+
+/* What one large value made grow is given back. */
+static void trim_scratch(hf_shard *shard)
+{
+    hf_buf *all[] = { &shard->mutations, &shard->replies, &shard->args,
+                      &shard->message,   &shard->scratch, &shard->head };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        hf_buf_trim(all[i], SCRATCH_KEPT);
+    }
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -319,6 +330,7 @@ static uint64_t on_turn(void *context)
     due = least(due, hf_session__turn(shard));
     hf_shard__drain(shard);
     hf_part__send_acks(shard);
+    trim_scratch(shard);
     hf_log_turn(shard->log);
     hf_checkpoint_turn(shard->checkpoint, SAVE_BUDGET);
     hf_shard__drain(shard);

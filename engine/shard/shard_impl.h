@@ -59,7 +59,8 @@ struct hf_part {
     hf_item *item;                            /* waits */
     uint8_t *effects;                         /* mutations, in the heap */
     uint32_t effects_size;
-    uint8_t *replies; /* body of the answer to the coordinator */
+    uint64_t promised; /* room in the table that they will take */
+    uint8_t *replies;  /* body of the answer to the coordinator */
     uint32_t replies_size;
     uint8_t *recipe; /* at the id's home: how the client's reply is put together */
     uint32_t recipe_size;
@@ -199,6 +200,7 @@ struct hf_shard {
     hf_item *stalled_first, *stalled_last;
     hf_msg *backlog_first, *backlog_last; /* records that must be appended, in order */
     uint64_t reserve;                     /* log bytes kept free for the ends of what is prepared */
+    uint64_t promised;                    /* table bytes that they will take */
     uint64_t system_keys;
     uint64_t ts_saved;    /* recovery: effects at or below are in the checkpoint */
     uint64_t clock_saved; /* recovery: the clock is to be above this when the log was replayed */
@@ -280,6 +282,8 @@ void hf_owner__run_stalled(hf_shard *shard);
 void hf_owner__thaw(hf_shard *shard);
 void hf_owner__drop_item(hf_shard *shard, hf_item *item);
 /* Applies encoded effects to the table. */
+/* Whether these effects can be put into the table, beside what is promised to what is prepared. */
+bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects);
 void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn);
 bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt attempt,
                      uint16_t kind, hf_ending ending, uint64_t ts, uint64_t lsn, hf_bytes body);
@@ -332,7 +336,7 @@ bool hf_boot__open(hf_shard *shard);
 void hf_boot__message(hf_shard *shard, const hf_msg *msg);
 void hf_boot__turn(hf_shard *shard);
 /* While replaying: whether so many bytes of changes can be applied; makes room if need be. */
-bool hf_boot__room(hf_shard *shard, uint64_t bytes);
+bool hf_boot__room(hf_shard *shard, hf_bytes effects);
 /* ---- move.c ---- */
 hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record);
 void hf_move__message(hf_shard *shard, const hf_msg *msg);

@@ -292,6 +292,39 @@ hf_err hf_mutation_onto(const hf_mutation *m, hf_value *value, hf_buf *scratch)
 
 /* ---- Applying to the table ---- */
 
+static uint64_t as_run(uint64_t size)
+{
+    enum { SPAN = 64 * 1024 }; /* of the heap */
+    return size > SPAN / 2 ? (size + SPAN) / SPAN * SPAN : 0;
+}
+
+hf_table_need hf_mutations_cost(const hf_table *table, hf_bytes effects)
+{
+    hf_table_need need = { .only_deletes = true };
+    uint64_t largest = 0; /* of those put here: a later change may build it anew */
+    hf_reader reader = hf_reader_of(effects);
+    hf_mutation m;
+    while (hf_mutation_next(&reader, &m)) {
+        need.changes++;
+        need.only_deletes = need.only_deletes && m.op == HF_MUTATION_DELETE;
+        if (m.op == HF_MUTATION_FIELDS || m.op == HF_MUTATION_EXPIRE ||
+            (m.op == HF_MUTATION_ADD && m.bytes.size != 0)) {
+            uint64_t had = hf_table_get(table, m.key, HF_TS_MAX).value.bytes.size;
+            had = had > largest ? had : largest;
+            if (m.op == HF_MUTATION_EXPIRE) {
+                need.copied += had;
+                need.runs += as_run(had);
+            } else {
+                need.built += had + m.bytes.size;
+            }
+        } else if (m.op != HF_MUTATION_ADD) {
+            need.runs += as_run(m.bytes.size);
+            largest = m.bytes.size > largest ? m.bytes.size : largest;
+        }
+    }
+    return need;
+}
+
 void hf_mutation_apply(hf_table *table, const hf_mutation *m, uint64_t ts, uint64_t lsn,
                        hf_buf *scratch)
 {

@@ -48,6 +48,9 @@ bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation);
 /* The field changes of a FIELDS mutation, one by one. */
 bool hf_mutation_field(hf_reader *list, hf_field *field);
 
+/* What applying these takes beside their bytes. */
+hf_table_need hf_mutations_cost(const hf_table *table, hf_bytes effects);
+
 /* Applies one to the table. `scratch` is reused for record blocks. Must not fail: the caller asked
  * hf_table_admits() and the command checked types and bounds. */
 void hf_mutation_apply(hf_table *table, const hf_mutation *mutation, uint64_t ts, uint64_t lsn,

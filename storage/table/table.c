@@ -53,25 +53,47 @@ static uint64_t least_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-bool hf_table_admits(const hf_table *table, uint64_t bytes)
+/* Larger blocks are runs of spans, small ones take any free span. What is built anew lies in the
+ * scratch, which doubles, and in its block. One run for all of them, or two. */
+static bool have_runs(hf_heap *heap, uint64_t runs, uint64_t built)
 {
-    uint64_t changes = least_of(bytes / CHANGE_LEAST + 1, HF_TABLE_ADMIT_CHANGES);
+    if (runs == 0 && built == 0) {
+        return true;
+    }
+    if (hf_heap_fits(heap, runs + 3 * built + 4 * SPAN)) {
+        return true;
+    }
+    void *scratch = hf_heap_take(heap, 2 * built + SPAN);
+    bool fits = scratch != NULL && hf_heap_fits(heap, runs + built + 2 * SPAN);
+    hf_heap_give(heap, scratch);
+    return fits;
+}
+
+bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_table_need *need)
+{
+    uint64_t changes = need->changes;
     const hf_table__tree *tree = &table->tree;
     uint64_t again = changes / INSERTS_A_SPLIT + 1;
     uint64_t nodes = least_of(changes, tree->leaves) + least_of(changes, tree->inners) + 2 * again +
                      tree->height + 1;
     uint64_t segments = least_of(changes, table->hash.segments) + again;
     uint64_t chunks = changes / HF_ALARM_CHUNK + 1;
-    uint64_t need = least_of(2 * changes + 4, CLASSES) * SPAN + 2 * bytes + changes * CHANGE_COST +
-                    nodes * NODE_COST + segments * sizeof(hf_table__segment) +
-                    (sizeof(uint64_t) << table->hash.depth) * 4 +
-                    chunks * HF_ALARM_CHUNK * sizeof(hf_table__alarm) +
-                    (uint64_t)table->alarms.chunk_room * 2 * sizeof(void *) +
-                    4 * (uint64_t)table->record_most;
-    /* Larger blocks are runs: one run for all of them. Small ones take any free span. */
-    uint64_t run = bytes + 3 * (uint64_t)table->record_most;
-    return hf_heap_free(table->heap) >= need &&
-           (run <= SPAN / 2 || hf_heap_fits(table->heap, 2 * run + SPAN));
+    uint64_t all = least_of(2 * changes + 4, CLASSES) * SPAN + 2 * bytes + changes * CHANGE_COST +
+                   2 * need->copied + nodes * NODE_COST + segments * sizeof(hf_table__segment) +
+                   (sizeof(uint64_t) << table->hash.depth) * 4 +
+                   chunks * HF_ALARM_CHUNK * sizeof(hf_table__alarm) +
+                   (uint64_t)table->alarms.chunk_room * 2 * sizeof(void *) + 4 * need->built;
+    return hf_heap_free(table->heap) >= all && have_runs(table->heap, need->runs, need->built);
+}
+
+bool hf_table_admits(const hf_table *table, uint64_t bytes)
+{
+    hf_table_need worst = {
+        .changes = (uint32_t)least_of(bytes / CHANGE_LEAST + 1, HF_TABLE_ADMIT_CHANGES),
+        .built = table->value_most,
+        .runs = bytes > SPAN / 2 ? 2 * bytes : 0,
+    };
+    return hf_table_admits_exactly(table, bytes, &worst);
 }
 
 void *hf_table__take(hf_table *table, size_t size)
@@ -136,8 +158,8 @@ static void set_value(hf_table *table, hf_table__state *s, uint8_t *owned, const
     if (owned != used) {
         hf_heap_give(table->heap, owned);
     }
-    if (v->kind == HF_KIND_RECORD && v->bytes.size > table->record_most) {
-        table->record_most = v->bytes.size;
+    if (s->size > table->value_most) {
+        table->value_most = s->size;
     }
 }
 

@@ -57,8 +57,19 @@ hf_got hf_table_get_hashed(const hf_table *table, hf_bytes key, uint64_t hash, u
 enum { HF_TABLE_ADMIT_CHANGES = 4096 }; /* asked for at once; more of them are asked for in parts */
 /* Whether `bytes` of changes (encoded as mutations) can be put now without running out of memory. A
  * change that was logged must not fail, so this is asked before the log is. It counts the worst
- * case: a table of small heap says no with some MiB left. */
+ * case: a table of small heap says no with some MiB left, one of large values earlier, as any
+ * change may build the largest value anew. */
 bool hf_table_admits(const hf_table *table, uint64_t bytes);
+/* What changes take beside their bytes: hf_mutations_cost() counts it. */
+typedef struct hf_table_need {
+    uint32_t changes;
+    bool only_deletes;
+    uint64_t built;  /* bytes of records that change in part: built anew, by way of the scratch */
+    uint64_t copied; /* bytes of values that get another expiry */
+    uint64_t runs;   /* bytes of values, put or copied, that are blocks of whole spans */
+} hf_table_need;
+/* The same for who has counted. */
+bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_table_need *need);
 /* A new version, not older than the newest one; kind NONE is a tombstone (nothing is kept when the
  * key has no version). `value` is copied. */
 void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn);

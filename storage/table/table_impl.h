@@ -234,7 +234,7 @@ struct hf_table {
     hf_table__pin *pins; /* ascending */
     uint32_t pin_count;
     uint32_t pin_room;
-    uint32_t record_most; /* the largest record block so far */
+    uint32_t value_most; /* the largest value so far */
     hf_table_stats stats;
     hf_buf scratch;
     uint64_t wanted[HF_TABLE_WANT_RING]; /* hashes whose entries are not fetched yet */

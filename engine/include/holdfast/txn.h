@@ -93,7 +93,7 @@ HF_API HF_MUST_USE hf_err hf_txn_submit(hf_txn *txn, hf_done *done, void *contex
 /* Calls `done` of those that have ended; if there are none, waits up to `wait_ms` for one (0: does
  * not wait; UINT32_MAX: for ever). `ended` (may be NULL) gets how many. HF_OK also when there were
  * none. */
-HF_API HF_MUST_USE hf_err hf_client_poll(hf_client *client, uint32_t wait_ms, uint32_t *ended);
+HF_API hf_err hf_client_poll(hf_client *client, uint32_t wait_ms, uint32_t *ended);
 /* A descriptor that turns readable when there may be something for hf_client_poll; only to be
  * polled (POLLIN, level), never read or closed. hf_client_poll with wait_ms 0 makes it quiet again.
  * -1: the client cannot be used. */
