@@ -9,6 +9,7 @@ enum {
     WOUNDS_MAX = 64,
     ITEM_TICK_NS = 50000000,
     ABANDONED_NS = 1000000000,
+    READ_PATIENCE_NS = 20000000, /* of a reader at a timestamp with what is prepared below it */
 };
 
 /* ---- Items: messages that wait ---- */
@@ -395,14 +396,19 @@ bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part 
         item->wanted = hf_lock_want_range(shard->locks, a->blocked.key, a->blocked.end,
                                           a->blocked.mode, a->age);
     }
-    hf_lock_wait(shard->locks, a->at, &item->waiter, a->blocked.mode, a->age, a->self);
+    if (a->read_ts != 0) {
+        hf_lock_wait_at(shard->locks, a->at, &item->waiter, a->read_ts);
+    } else {
+        hf_lock_wait(shard->locks, a->at, &item->waiter, a->blocked.mode, a->age, a->self);
+    }
     return true;
 }
 
 typedef struct pushing {
     hf_shard *shard;
     hf_age age;
-    bool multi; /* the waiting one holds locks elsewhere: it may be part of a circle */
+    uint64_t read_ts; /* of a reader at a timestamp; else 0 */
+    bool multi;       /* the waiting one holds locks elsewhere: it may be part of a circle */
     hf_part *found[WOUNDS_MAX];
     uint32_t count;
 } pushing;
@@ -414,7 +420,11 @@ static void find_to_push(void *context, hf_lock_txn *holder)
         return;
     }
     hf_part *part = part_of(holder);
-    bool abandoned = p->shard->io->now_ns - part->since_ns > ABANDONED_NS;
+    uint64_t patience = p->read_ts != 0 ? READ_PATIENCE_NS : ABANDONED_NS;
+    bool abandoned = p->shard->io->now_ns - part->since_ns > patience;
+    if (p->read_ts != 0 && holder->pts > p->read_ts) {
+        return; /* not in its way */
+    }
     if (abandoned || (p->multi && hf_age_older(p->age, holder->age))) {
         p->found[p->count++] = part;
     }
@@ -450,7 +460,10 @@ static void item_alarm(hf_shard *shard, hf_alarm *alarm)
         const hf_msg *msg = item_msg(item);
         bool one_phase = msg->kind == HF_MSG_TXN &&
                          (((const hf_msg_txn *)(const void *)msg)->flags & HF_TXN_ONE_PHASE) != 0;
-        pushing p = { .shard = shard, .age = item->waiter.age, .multi = !one_phase };
+        pushing p = { .shard = shard,
+                      .age = item->waiter.age,
+                      .read_ts = item->waiter.read_ts,
+                      .multi = !one_phase };
         hf_lock_holders(item->waiter.lock, find_to_push, &p);
         for (uint32_t i = 0; i < p.count; i++) {
             hf_part__push(shard, p.found[i]);

@@ -17,6 +17,7 @@ struct hf_lock {
     uint64_t hash;
     hf_lock_hold *holders;
     hf_lock_waiter *first, *last; /* oldest first */
+    hf_lock_waiter *readers;      /* at timestamps: beside the queue */
     hf_lock_escrow *escrows;
     hf_age wanted_age; /* ranges: of the request that wants it */
     uint32_t counts[HF_LOCK_MODES];
@@ -186,7 +187,8 @@ static void unlink_from(hf_lock **list, hf_lock *lock)
 /* Frees the entry when nobody holds, wants or waits. */
 static void drop_if_unused(hf_lock_table *table, hf_lock *lock)
 {
-    if (lock->holders != NULL || lock->first != NULL || lock->wanted || lock->ready != 0) {
+    if (lock->holders != NULL || lock->first != NULL || lock->readers != NULL || lock->wanted ||
+        lock->ready != 0) {
         return;
     }
     HF_ASSERT(lock->escrows == NULL);
@@ -431,12 +433,14 @@ static void waiters_remove(hf_lock *lock, hf_lock_waiter *waiter)
 {
     if (waiter->prev != NULL) {
         waiter->prev->next = waiter->next;
+    } else if (waiter->read_ts != 0) {
+        lock->readers = waiter->next;
     } else {
         lock->first = waiter->next;
     }
     if (waiter->next != NULL) {
         waiter->next->prev = waiter->prev;
-    } else {
+    } else if (waiter->read_ts == 0) {
         lock->last = waiter->prev;
     }
     waiter->lock = NULL;
@@ -471,10 +475,22 @@ static void wake_range(hf_lock_table *table, hf_lock *range)
     }
 }
 
+static void wake_readers(hf_lock_table *table, hf_lock *lock)
+{
+    hf_lock_waiter *next;
+    for (hf_lock_waiter *waiter = lock->readers; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        if (!undecided_below(lock, waiter->read_ts)) {
+            make_ready(table, lock, waiter);
+        }
+    }
+}
+
 /* When no holder stands in the way of the oldest waiter, it may ask again, and with it all that
  * follow in the same shareable mode. */
 static void wake(hf_lock_table *table, hf_lock *lock)
 {
+    wake_readers(table, lock);
     if (lock->is_range) {
         wake_range(table, lock);
         return;
@@ -493,6 +509,7 @@ void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_
 {
     HF_PRE(waiter->lock == NULL);
     waiter->lock = at;
+    waiter->read_ts = 0;
     waiter->self = self;
     waiter->mode = mode;
     waiter->age = age;
@@ -512,6 +529,17 @@ void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_
     } else {
         at->first = waiter;
     }
+    table->waiter_count++;
+}
+
+void hf_lock_wait_at(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, uint64_t ts)
+{
+    HF_PRE(waiter->lock == NULL && ts != 0 && undecided_below(at, ts));
+    *waiter = (hf_lock_waiter){ .lock = at, .next = at->readers, .read_ts = ts };
+    if (at->readers != NULL) {
+        at->readers->prev = waiter;
+    }
+    at->readers = waiter;
     table->waiter_count++;
 }
 
@@ -708,6 +736,9 @@ static uint32_t waiters_of(const hf_lock *lock)
     for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
         count++;
     }
+    for (const hf_lock_waiter *w = lock->readers; w != NULL; w = w->next) {
+        count++;
+    }
     return count;
 }
 
@@ -754,6 +785,9 @@ static uint64_t check_lock(const hf_lock *lock)
     for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
         HF_ASSERT(w->lock == lock);
         HF_ASSERT(w->next == NULL || !hf_age_older(w->next->age, w->age));
+    }
+    for (const hf_lock_waiter *w = lock->readers; w != NULL; w = w->next) {
+        HF_ASSERT(w->lock == lock && undecided_below(lock, w->read_ts));
     }
     HF_ASSERT(lock->holders != NULL || lock->first != NULL || lock->wanted || lock->ready != 0);
     return holds;

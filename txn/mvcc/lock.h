@@ -53,6 +53,7 @@ typedef struct hf_lock_waiter {
     struct hf_lock_waiter *next, *prev;
     const hf_lock_txn *self; /* whose holds do not stand in its own way; NULL: none */
     hf_age age;
+    uint64_t read_ts; /* hf_lock_wait_at(): 0 for those who queue */
     hf_lock_mode mode;
     bool ready; /* made ready, not handed out yet */
 } hf_lock_waiter;
@@ -109,6 +110,9 @@ void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *co
 
 void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_lock_mode mode,
                   hf_age age, const hf_lock_txn *self);
+/* A reader at timestamp `ts` (above 0) stands beside the queue: it becomes ready when nothing
+ * prepared at or below is left here, whoever else waits, and holds nobody back. */
+void hf_lock_wait_at(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, uint64_t ts);
 /* Gives up waiting; also when it was made ready already and was not handed out yet. */
 void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter);
 /* The next waiter that became ready, oldest first per lock; NULL: none. It waits no more: run it

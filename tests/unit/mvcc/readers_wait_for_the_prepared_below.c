@@ -92,11 +92,60 @@ static void a_reader_waits_and_goes(void **state)
     a.prepared = true;
     a.pts = 5;
     assert_false(hf_lock_free_at(h.locks, text("k"), hash(text("k")), 9, &at));
-    hf_lock_wait(h.locks, at, &w, HF_LOCK_S, age(20), NULL);
+    hf_lock_wait_at(h.locks, at, &w, 9);
     assert_null(hf_lock_ready(h.locks));
     release(&h, &a);
     assert_ready(&h, &w);
     assert_true(key_free_at(&h, "k", 9));
+    assert_idle(&h);
+    home_close(&h);
+}
+
+/* Beside the queue: an older writer that waits does not hold the reader, the reader holds no
+ * younger one back, and one that is prepared above its timestamp does not matter. */
+static void a_reader_stands_in_no_queue(void **state)
+{
+    (void)state;
+    home h = home_open(1 << 20);
+    hf_lock_txn a = txn(1), b = txn(2);
+    hf_lock_waiter reader = { .lock = NULL }, writer = { .lock = NULL };
+    hf_lock *at = NULL;
+    take(&h, "k", HF_LOCK_E, &a);
+    take(&h, "k", HF_LOCK_E, &b);
+    a.prepared = b.prepared = true;
+    a.pts = 5;
+    b.pts = 50;
+    assert_false(hf_lock_free_at(h.locks, text("k"), hash(text("k")), 9, &at));
+    hf_lock_wait_at(h.locks, at, &reader, 9);
+    assert_true(is_free(&h, "k", HF_LOCK_E, 30, NULL, &at)); /* as if it were not there */
+    assert_false(is_free(&h, "k", HF_LOCK_X, 10, NULL, &at));
+    hf_lock_wait(h.locks, at, &writer, HF_LOCK_X, age(10), NULL);
+    hf_lock_table_check(h.locks);
+    release(&h, &a);
+    assert_ready(&h, &reader); /* although b is prepared, and the writer waits */
+    release(&h, &b);
+    assert_ready(&h, &writer);
+    assert_idle(&h);
+    home_close(&h);
+}
+
+static void a_reader_at_a_range_goes_by_itself(void **state)
+{
+    (void)state;
+    home h = home_open(1 << 20);
+    hf_lock_txn a = txn(1);
+    hf_lock_waiter reader[2] = { { .lock = NULL }, { .lock = NULL } };
+    hf_lock *at = NULL;
+    take_range(&h, "b", "d", HF_LOCK_X, &a);
+    a.prepared = true;
+    a.pts = 5;
+    assert_false(hf_lock_range_free_at(h.locks, text("a"), text(""), 9, &at));
+    hf_lock_wait_at(h.locks, at, &reader[0], 9);
+    hf_lock_wait_at(h.locks, at, &reader[1], 7);
+    hf_lock_unwait(h.locks, &reader[0]); /* gives up */
+    hf_lock_table_check(h.locks);
+    release(&h, &a);
+    assert_ready(&h, &reader[1]);
     assert_idle(&h);
     home_close(&h);
 }
@@ -160,6 +209,8 @@ int main(void)
         cmocka_unit_test(prepared_ranges_count_too),
         cmocka_unit_test(a_wanted_range_is_in_no_readers_way),
         cmocka_unit_test(a_reader_waits_and_goes),
+        cmocka_unit_test(a_reader_stands_in_no_queue),
+        cmocka_unit_test(a_reader_at_a_range_goes_by_itself),
         cmocka_unit_test(every_holder_is_visited_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
