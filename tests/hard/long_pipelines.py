@@ -84,7 +84,7 @@ class Pipelines(unittest.TestCase):
             self.assertEqual(got[:-1], ["OK"] + ["QUEUED"] * LONG)
             self.assertEqual(got[-1], [i // 10 + 1 for i in range(LONG)])
             client("DEL", *(f"p:{i}" for i in range(10)))
-            words = sum(([2, "INCR", f"p:{i % 10}"] for i in range(LONG)), [])
+            words = [word for i in range(LONG) for word in (2, "INCR", f"p:{i % 10}")]
             self.assertEqual(client("HF.TXN", "THEN", LONG, *words), [i // 10 + 1 for i in range(LONG)])
             client("DEL", *(f"p:{i}" for i in range(10)))
 
