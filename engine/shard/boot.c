@@ -101,10 +101,8 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
         hf_reader reader = hf_reader_of(head);
         shard->ts_saved = hf_read_u64(&reader);
         shard->floor_ts = shard->ts_saved; /* what was before it is known in part only */
-        /* The clock follows the log while it is replayed: versions older than it may be freed, and
-         * what is added late must find them. */
-        shard->clock_saved = hf_read_u64(&reader);
-        hf_hlc_observe(&shard->clock, shard->ts_saved);
+        hf_hlc_observe(&shard->clock, hf_read_u64(&reader));
+        hf_boot__passed(shard, shard->ts_saved);
         err = hf_range_merge(&shard->map, &reader);
         detail = "the checkpoint's list of ranges is damaged";
     }
@@ -114,6 +112,14 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
     }
     shard->boot = HF_BOOT_REPLAY;
     hf_log_recover(shard->log, lsn);
+}
+
+/* The log was replayed up to here: what follows has later timestamps, but for the ends of what is
+ * prepared. The clock may be far ahead: other shards' clocks are known already. */
+void hf_boot__passed(hf_shard *shard, uint64_t ts)
+{
+    hf_hlc_observe(&shard->clock, ts);
+    shard->replayed_ts = ts > shard->replayed_ts ? ts : shard->replayed_ts;
 }
 
 /* What fitted when it was written fits again: versions that nobody can ask for make way, and if
@@ -138,7 +144,7 @@ bool hf_boot__room(hf_shard *shard, hf_bytes effects)
     if (hf_table_admits_exactly(shard->table, bytes, &need)) {
         return true;
     }
-    uint64_t floor = shard->clock.last;
+    uint64_t floor = shard->replayed_ts;
     if (shard->undecided != 0) {
         floor = hf_part__oldest_pts(shard, floor + 1) - 1;
     }
@@ -163,7 +169,7 @@ static hf_err replay_commit(hf_shard *shard, const hf_log_record *record)
     if (check.bad) {
         return HF_E_CORRUPT;
     }
-    hf_hlc_observe(&shard->clock, ts);
+    hf_boot__passed(shard, ts);
     if (ts > shard->ts_saved) {
         if (!hf_boot__room(shard, hf_bytes_of(reader.at, hf_reader_left(&reader)))) {
             return HF_E_NOMEM;
@@ -211,7 +217,6 @@ static void on_opened(void *context, hf_err err, const char *detail)
         hf_shard__fail(shard, exit_code(err), "reading the log", detail);
         return;
     }
-    hf_hlc_observe(&shard->clock, shard->clock_saved);
     shard->boot = HF_BOOT_MEET;
     post_claims(shard);
     hf_shard__drain(shard);

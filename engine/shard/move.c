@@ -505,7 +505,7 @@ hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record)
     if (r.bad || check.bad) {
         return HF_E_CORRUPT;
     }
-    hf_hlc_observe(&shard->clock, ts);
+    hf_boot__passed(shard, ts);
     if (ts <= shard->ts_saved) {
         return HF_OK;
     }

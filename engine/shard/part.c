@@ -802,7 +802,7 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     part->p.until = until;
     part->locks.prepared = true;
     part->locks.pts = pts;
-    hf_hlc_observe(&shard->clock, pts);
+    hf_boot__passed(shard, pts);
     promise(shard, part);
     undecided_add(shard, part);
     shard->old_undecided++;
@@ -817,7 +817,7 @@ static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
     if (r.bad) {
         return HF_E_CORRUPT;
     }
-    hf_hlc_observe(&shard->clock, ts);
+    hf_boot__passed(shard, ts);
     hf_part *part = hf_part__find(shard, attempt);
     if (part == NULL) {
         /* Its PREPARE lies before the checkpoint: the effects are in it. */

@@ -256,7 +256,7 @@ static uint64_t retention(const hf_shard *shard)
 
 static void collect(hf_shard *shard, uint64_t keep, uint32_t budget)
 {
-    uint64_t now = shard->clock.last;
+    uint64_t now = shard->boot == HF_BOOT_REPLAY ? shard->replayed_ts : shard->clock.last;
     if (now > keep) {
         uint64_t floor = now - keep;
         if (shard->undecided != 0) {

@@ -203,7 +203,7 @@ struct hf_shard {
     uint64_t promised;                    /* table bytes that they will take */
     uint64_t system_keys;
     uint64_t ts_saved;    /* recovery: effects at or below are in the checkpoint */
-    uint64_t clock_saved; /* recovery: the clock is to be above this when the log was replayed */
+    uint64_t replayed_ts; /* recovery: the newest timestamp of the log so far */
     hf_shard_set boot_heard, resolved_heard;
     uint32_t old_undecided;
     uint64_t ask_next_ns, ask_wait_ns; /* ... and when their anchors are asked again */
@@ -337,6 +337,7 @@ void hf_boot__message(hf_shard *shard, const hf_msg *msg);
 void hf_boot__turn(hf_shard *shard);
 /* While replaying: whether so many bytes of changes can be applied; makes room if need be. */
 bool hf_boot__room(hf_shard *shard, hf_bytes effects);
+void hf_boot__passed(hf_shard *shard, uint64_t ts); /* a record of that timestamp */
 /* ---- move.c ---- */
 hf_err hf_move__replay(hf_shard *shard, const hf_log_record *record);
 void hf_move__message(hf_shard *shard, const hf_msg *msg);
