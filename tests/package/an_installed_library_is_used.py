@@ -71,7 +71,7 @@ class Package(unittest.TestCase):
         return os.path.join(self.place, "data-" + name)
 
     def example(self, name):
-        return os.path.join(SOURCE, "examples", name + ".c")
+        return os.path.join(SOURCE, "engine", "library", "examples", name + ".c")
 
     def check_transfer(self, program):
         said = self.good(program, self.directory(os.path.basename(program)))
