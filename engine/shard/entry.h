@@ -2,12 +2,14 @@
  * its log offline.
  *
  *   COMMIT     u64 ts | mutations (storage/table/mutation.h)
- *   PREPARE    attempt | u64 prepare ts | u64 age ts | u64 age tie | u64 participants | u16 anchor
- *              | u8 flags | u8 0 | id (16 bytes) | u64 digest | replies | recipe
+ *   PREPARE    attempt | u64 prepare ts | u64 the vote holds below, UINT64_MAX: at any ts
+ *              | u64 age ts | u64 age tie | u64 participants (at the anchor; else 0) | u16 anchor
+ *              | u8 flags | u8 0 | id (16 bytes) | u64 digest
+ *              | replies (with an id) | recipe (where the outcome is kept)
  *              | u32 grants, 16 bytes each | u32 fences, each u8 mode, u8 is_range, start, end
  *              | mutations, held back until the FINALIZE
  *   FINALIZE   attempt | u64 commit ts, 0: aborted | mutations of its own
- *   TOMBSTONE  attempt
+ *   TOMBSTONE  attempt: never prepared here, for good
  *   RANGE      u32 count | each u64 id, u64 generation, u16 shard, start
  *   BULK       u64 ts | start | end | u8 clear | mutations
  *

@@ -1,12 +1,5 @@
-/* This shard's parts in transactions over several shards: the pure machine's hands.
- *
- * Records (all integers little-endian):
- *   PREPARE    attempt (u64 incarnation, u64 seq<<16|shard) | u64 pts | u64 until | u64 age, u64
- * tie | u64 participants (anchor) | u16 anchor | u8 flags (1 has id, 2 stub) | u8 0 | 16 B id | u64
- * digest | u32 replies, bytes (only with an id) | u32 recipe, bytes (at the id's home) | u32 grants
- * x (u64 min, u64 max) | u32 fences x (u8 mode, u8 range, start, end) | effects to the end FINALIZE
- * attempt | u64 commit timestamp, 0: aborted | mutations of the stub, if any TOMBSTONE  attempt |
- * u64 participants 0 | u16 anchor: never prepared here, for good
+/* This shard's parts in transactions over several shards: the pure machine's hands. Their records
+ * stand in entry.h.
  */
 #include "engine/shard/changes.h"
 #include "engine/shard/recipe.h"

@@ -47,6 +47,8 @@ uint32_t model_actions(const model_config *config, model_action *actions)
     actions[n++] = action_of(A_NEXT_ATTEMPT, 0, 0);
     actions[n++] = action_of(A_CO_CRASH, 0, 0);
     actions[n++] = action_of(A_NODE_CRASH, 0, 0);
+    actions[n++] = action_of(A_FREEZE, 0, 0);
+    actions[n++] = action_of(A_MOVE, 0, 0);
     HF_ASSERT(n <= MODEL_ACTIONS_MAX);
     return n;
 }
@@ -173,6 +175,10 @@ static bool do_action(const world *w, model_action action)
         return model__next_attempt(w);
     case A_FLUSH:
         return model__flush(w, arg);
+    case A_FREEZE:
+        return model__freeze(w);
+    case A_MOVE:
+        return model__move(w);
     case A_CRASH:
         return model__crash_some(w, arg, arg + 1, false);
     case A_NODE_CRASH:
@@ -202,6 +208,8 @@ void model_name(model_action action, char *text, uint32_t size)
         [A_FLUSH] = "flush",
         [A_CRASH] = "crash",
         [A_NODE_CRASH] = "all crash",
+        [A_FREEZE] = "the range freezes",
+        [A_MOVE] = "the range has moved",
     };
     static const char *const messages[] = { "prepare",      "prepared",    "refused",
                                             "abort",        "commit",      "commit",

@@ -95,6 +95,16 @@ static void votes_with_bounds(void **state)
     explore(&(model_config){ 3, 1, 2, NODE, RULES_ALL, { 0, 4, 5 } }, 400000, ONE | RECOVERED);
 }
 
+/* The range of one shard goes to another at any moment of the commit. */
+static void a_range_moves_in_mid_commit(void **state)
+{
+    (void)state;
+    explore(&(model_config){ 3, 1, 2, NODE | WORLD_MOVE, RULES_ALL, { 0 } }, 400000,
+            ONE | RECOVERED | SEEN_MOVED_ACKED);
+    explore(&(model_config){ 3, 2, 0, NODE | WORLD_MOVE, RULES_ALL, { 0 } }, 400000,
+            ONE | SEEN_SECOND_COMMIT | SEEN_MOVED_ACKED | SEEN_MOVED_SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +115,7 @@ int main(void)
         cmocka_unit_test(interactive_with_locks_that_are_lost),
         cmocka_unit_test(shards_that_come_back_as_the_same),
         cmocka_unit_test(votes_with_bounds),
+        cmocka_unit_test(a_range_moves_in_mid_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ enum { NODE = WORLD_REFUSALS | WORLD_RESTARTS | WORLD_COORDINATOR_CRASH };
 static void needed(uint16_t rule, uint8_t world)
 {
     static model_result r;
-    model_config config = { 2, 1, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
+    uint8_t shards = (world & WORLD_MOVE) != 0 ? 3 : 2;
+    model_config config = { shards, 1, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
     config.until[1] = rule == RULE_BOUNDS ? 2 : 0;
     model_explore(&config, 100000, false, &r);
     if (r.wrong != NULL) {
@@ -83,14 +84,29 @@ static void recovery_keeps_to_the_bounds(void **state)
     needed(RULE_BOUNDS, NODE);
 }
 
+static void a_range_moves_when_nothing_on_it_is_prepared(void **state)
+{
+    (void)state;
+    needed(RULE_DRAIN, NODE | WORLD_MOVE);
+}
+
+static void nothing_is_prepared_where_the_range_was(void **state)
+{
+    (void)state;
+    needed(RULE_HOME, NODE | WORLD_MOVE);
+}
+
 /* The harness must not lose faults by dropping messages that it takes for idle. */
 static void two_attempts_show_it_too(void **state)
 {
     (void)state;
     static model_result r;
     for (uint32_t rule = 1; rule < RULES_ALL; rule *= 2) {
-        uint8_t world = rule == RULE_DURABLE_TOMBSTONE ? WORLD_COORDINATOR_CRASH : NODE;
-        model_config config = { 2, 2, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
+        bool moves = rule >= RULE_DRAIN;
+        uint8_t world = rule == RULE_DURABLE_TOMBSTONE ? WORLD_COORDINATOR_CRASH
+                        : moves                        ? NODE | WORLD_MOVE
+                                                       : NODE;
+        model_config config = { moves ? 3 : 2, 2, 1, world, (uint16_t)(RULES_ALL & ~rule), { 0 } };
         config.until[1] = rule == RULE_BOUNDS ? 2 : 0;
         model_explore(&config, 300000, false, &r);
         assert_non_null(r.wrong);
@@ -109,6 +125,8 @@ int main(void)
         cmocka_unit_test(a_repeated_prepare_hears_the_recorded_answer),
         cmocka_unit_test(a_vote_is_durable_before_it_is_told),
         cmocka_unit_test(recovery_keeps_to_the_bounds),
+        cmocka_unit_test(a_range_moves_when_nothing_on_it_is_prepared),
+        cmocka_unit_test(nothing_is_prepared_where_the_range_was),
         cmocka_unit_test(two_attempts_show_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

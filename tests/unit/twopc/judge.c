@@ -18,6 +18,13 @@ static void note_commit(verdict *v, uint8_t ts)
     v->ts = ts;
 }
 
+static bool kept_at(const model_state *s, uint8_t shard, uint8_t attempt)
+{
+    hf_participant_state state = model__state_of(s, shard, attempt);
+    return state == HF_PARTICIPANT_PREPARED || state == HF_PARTICIPANT_COMMITTED ||
+           (s->saved[shard] >> attempt & 1) != 0;
+}
+
 static void judge_attempt(const model_config *config, const model_state *s, uint8_t attempt,
                           verdict *v)
 {
@@ -34,10 +41,11 @@ static void judge_attempt(const model_config *config, const model_state *s, uint
         v->commit = v->commit || (s->saved[i] >> attempt & 1) != 0;
         v->abort = v->abort || state == HF_PARTICIPANT_ABORTED || state == HF_PARTICIPANT_REFUSED ||
                    state == HF_PARTICIPANT_POISONING;
-        bool kept = state == HF_PARTICIPANT_PREPARED || state == HF_PARTICIPANT_COMMITTED ||
-                    (s->saved[i] >> attempt & 1) != 0;
-        v->lost = v->lost || (committed && !kept);
+        v->lost = v->lost || (committed && model__takes_part(config, s, i, attempt) &&
+                              !kept_at(s, i, attempt));
     }
+    /* The range has it wherever it is now. */
+    v->lost = v->lost || (committed && s->owner != 0 && !kept_at(s, s->owner, attempt));
 }
 
 const char *model_wrong(const model_config *config, const model_state *s)
@@ -78,6 +86,10 @@ uint32_t model_seen(const model_config *config, const model_state *s)
             seen |= SEEN_SECOND_COMMIT;
         }
         seen |= s->saved[0] != 0 ? SEEN_FORGOTTEN_COMMIT : 0;
+        seen |= s->told == TOLD_COMMITTED && s->owner == 2 ? SEEN_MOVED_ACKED : 0;
+        seen |= a == 1 && s->owner == 2 && s->co_state[a] == HF_COORDINATOR_COMMITTED
+                    ? SEEN_MOVED_SECOND
+                    : 0;
     }
     return seen;
 }
@@ -122,7 +134,9 @@ const char *model_heal(const model_config *config, const model_state *state)
         }
         if (s.co_state[a] == HF_COORDINATOR_PREPARING) {
             for (uint8_t i = 0; i < config->shards; i++) {
-                model__send(&w, a, M_PREPARE + (uint32_t)i);
+                if (model__takes_part(config, &s, i, a)) {
+                    model__send(&w, a, M_PREPARE + (uint32_t)i);
+                }
             }
         } else {
             hf_coordinator co = { .state = (hf_coordinator_state)s.co_state[a],

@@ -10,9 +10,54 @@ bool model__rule(const world *w, uint16_t which)
     return (w->config->rules & which) != 0;
 }
 
-uint8_t model__everyone(const model_config *config)
+bool model__takes_part(const model_config *config, const model_state *s, uint8_t shard,
+                       uint8_t attempt)
 {
-    return (uint8_t)((1u << config->shards) - 1);
+    return (config->world & WORLD_MOVE) == 0 || shard == 0 || s->route[attempt] == shard;
+}
+
+hf_shard_set model__participants(const world *w, uint8_t attempt)
+{
+    hf_shard_set set = 0;
+    for (uint8_t i = 0; i < w->config->shards; i++) {
+        set |= model__takes_part(w->config, w->s, i, attempt) ? hf_shard_bit(i) : 0;
+    }
+    return set;
+}
+
+/* ---- The range that moves ---- */
+
+bool model__home(const world *w, uint8_t shard)
+{
+    return (w->config->world & WORLD_MOVE) == 0 || shard == 0 || !model__rule(w, RULE_HOME) ||
+           (w->s->owner == shard && w->s->frozen == 0);
+}
+
+bool model__freeze(const world *w)
+{
+    if ((w->config->world & WORLD_MOVE) == 0 || w->s->owner != 1 || w->s->frozen != 0) {
+        return false;
+    }
+    w->s->frozen = 1;
+    return true;
+}
+
+bool model__move(const world *w)
+{
+    model_state *s = w->s;
+    if (s->frozen == 0) {
+        return false;
+    }
+    for (uint8_t a = 0; a < MODEL_ATTEMPTS; a++) {
+        if (model__rule(w, RULE_DRAIN) && model__undecided(s, 1, a)) {
+            return false;
+        }
+    }
+    s->frozen = 0;
+    s->owner = 2;
+    s->applied[2] |= s->applied[1]; /* the contents, durable with the claim */
+    s->saved[2] |= s->applied[1];
+    return true;
 }
 
 static uint64_t bound_of(const world *w, uint8_t shard)
@@ -40,7 +85,7 @@ static void unpack(const world *w, uint8_t shard, uint8_t attempt, hf_participan
     p->queriers = bits >> 10 & 7;
     p->resolvers = bits >> 13 & 7;
     p->answered = bits >> 16 & 7;
-    p->participants = (bits >> 19 & 1) != 0 ? model__everyone(w->config) : 0;
+    p->participants = (bits >> 19 & 1) != 0 ? model__participants(w, attempt) : 0;
     p->answer_due = (bits >> 20 & 1) != 0;
     p->recovering = (bits >> 21 & 1) != 0;
     p->until = known_bound(w, shard);
@@ -66,7 +111,7 @@ static void pack(const world *w, uint8_t shard, uint8_t attempt, const hf_partic
     }
     HF_ASSERT(p->pts < 4 && p->commit_ts < 4 && p->answered_ts < 4 && p->queriers < 8 &&
               p->resolvers < 8 && p->answered < 8);
-    HF_ASSERT(p->participants == 0 || p->participants == model__everyone(w->config));
+    HF_ASSERT(p->participants == 0 || p->participants == model__participants(w, attempt));
     w->s->parts[shard][attempt] =
         (uint32_t)(p->state | p->pts << 4 | p->commit_ts << 6 | p->answered_ts << 8 |
                    p->queriers << 10 | p->resolvers << 13 | p->answered << 16 |
@@ -161,7 +206,7 @@ static void step(const world *w, uint8_t shard, uint8_t attempt, hf_participant_
     hf_participant_update u;
     unpack(w, shard, attempt, &p);
     if (event == HF_EVENT_LOGGED) {
-        p.participants = shard == 0 ? model__everyone(w->config) : 0;
+        p.participants = shard == 0 ? model__participants(w, attempt) : 0;
         append(w, shard, R_PREPARE, attempt, 0);
     }
     uint64_t until = event == HF_EVENT_LOGGED        ? bound_of(w, shard)
@@ -203,8 +248,18 @@ static bool locks_free(const world *w, uint8_t shard, uint8_t attempt)
     return true;
 }
 
+static bool refuse(const world *w, uint8_t shard, uint8_t attempt)
+{
+    step(w, shard, attempt, HF_EVENT_REFUSED, shard, 0);
+    model__send(w, attempt, M_REFUSED + (uint32_t)shard);
+    return true;
+}
+
 bool model__evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t outcome)
 {
+    if (!model__home(w, shard)) {
+        return refuse(w, shard, attempt);
+    }
     switch (outcome) {
     case OUTCOME_LOG:
         if (!locks_free(w, shard, attempt)) {
@@ -219,12 +274,7 @@ bool model__evaluate(const world *w, uint8_t shard, uint8_t attempt, uint32_t ou
         step(w, shard, attempt, HF_EVENT_QUEUED, shard, 0);
         return true;
     default:
-        if ((w->config->world & WORLD_REFUSALS) == 0) {
-            return false;
-        }
-        step(w, shard, attempt, HF_EVENT_REFUSED, shard, 0);
-        model__send(w, attempt, M_REFUSED + (uint32_t)shard);
-        return true;
+        return (w->config->world & WORLD_REFUSALS) != 0 && refuse(w, shard, attempt);
     }
 }
 
@@ -313,6 +363,9 @@ static bool on_answer(const world *w, uint8_t from, uint8_t attempt, hf_particip
 void model__co_decided(const world *w, uint8_t attempt, const hf_coordinator *co)
 {
     for (uint8_t i = 0; i < w->config->shards; i++) {
+        if (!model__takes_part(w->config, w->s, i, attempt)) {
+            continue;
+        }
         model__send(w, attempt,
                     co->state == HF_COORDINATOR_COMMITTED
                         ? M_COMMIT + i * 3u + (uint32_t)co->commit_ts - 1
@@ -331,7 +384,7 @@ static bool on_vote(const world *w, uint8_t from, uint8_t attempt, bool prepared
         return false;
     }
     hf_coordinator co;
-    hf_coordinator_begin(&co, hf_attempt_of(1, attempt + 1u, 9), model__everyone(w->config));
+    hf_coordinator_begin(&co, hf_attempt_of(1, attempt + 1u, 9), model__participants(w, attempt));
     co.state = (hf_coordinator_state)s->co_state[attempt];
     co.prepared = s->co_prepared[attempt];
     co.commit_ts = s->co_ts[attempt];
@@ -356,7 +409,14 @@ void model__begin_attempt(const world *w, uint8_t attempt)
 {
     w->s->begun |= (uint8_t)(1u << attempt);
     w->s->co_state[attempt] = HF_COORDINATOR_PREPARING;
+    if ((w->config->world & WORLD_MOVE) != 0) {
+        w->s->owner = w->s->owner == 0 ? 1 : w->s->owner;
+        w->s->route[attempt] = w->s->owner;
+    }
     for (uint8_t i = 0; i < w->config->shards; i++) {
+        if (!model__takes_part(w->config, w->s, i, attempt)) {
+            continue;
+        }
         model__send(w, attempt, M_PREPARE + (uint32_t)i);
         if ((w->config->world & WORLD_INTERACTIVE) != 0) {
             step(w, i, attempt, HF_EVENT_LOCKED, i, 0);
@@ -413,8 +473,9 @@ bool model__finish(const world *w, uint8_t attempt)
     }
     for (uint8_t i = 0; i < w->config->shards; i++) {
         hf_participant_state state = model__state_of(s, i, attempt);
-        if ((state != HF_PARTICIPANT_COMMITTED && state != HF_PARTICIPANT_ABORTED) ||
-            s->durable[i] != s->log_size[i]) {
+        bool ended = state == HF_PARTICIPANT_COMMITTED || state == HF_PARTICIPANT_ABORTED;
+        if (model__takes_part(w->config, s, i, attempt) &&
+            (!ended || s->durable[i] != s->log_size[i])) {
             return false;
         }
     }
@@ -488,7 +549,7 @@ static void replay(const world *w, uint8_t shard)
             HF_ASSERT(p.state == HF_PARTICIPANT_NONE);
             p.state = HF_PARTICIPANT_PREPARED;
             p.pts = prepare_ts[shard];
-            p.participants = shard == 0 ? model__everyone(w->config) : 0;
+            p.participants = shard == 0 ? model__participants(w, attempt) : 0;
             break;
         case R_TOMBSTONE:
             HF_ASSERT(p.state == HF_PARTICIPANT_NONE);
@@ -519,6 +580,7 @@ static void crash(const world *w, uint8_t shard)
     if ((w->config->world & WORLD_RESTARTS) != 0) {
         s->fenced[shard] |= s->begun;
     }
+    s->frozen = shard == 1 ? 0 : s->frozen; /* it stays where it is */
     replay(w, shard);
 }
 

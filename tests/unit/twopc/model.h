@@ -5,10 +5,11 @@
  * times, or never: so loss, repetition, change of order and lateness are all in it. Each shard has
  * a log of which a prefix is durable; a crash takes everything else, and what is left is read back
  * as engine/shard/part.c does. The coordinator may die. A shard that knows an attempt to be
- * finished everywhere may forget it, its records too.
+ * finished everywhere may forget it, its records too. With WORLD_MOVE the key of shard 1 may move
+ * to shard 2 at any moment: attempts are shard 0's and the one's who has the key when they begin.
  *
  * Not in it: more than one transaction (locks matter between the two attempts only), Raft groups
- * (a log is one cell that is written or is not), splits and moves of ranges.
+ * (a log is one cell that is written or is not), splits of ranges; how a range is copied.
  */
 #ifndef HF_TESTS_TWOPC_MODEL_H
 #define HF_TESTS_TWOPC_MODEL_H
@@ -28,7 +29,9 @@ enum {
     RULE_RECORDED_ANSWER = 64,  /* I6: a repeated PREPARE hears what was answered */
     RULE_DURABLE_VOTE = 128,    /* prepared is answered when the PREPARE is durable */
     RULE_BOUNDS = 256,          /* recovery, too, keeps to the bounds of the votes */
-    RULES_ALL = 511,
+    RULE_DRAIN = 512,           /* a range moves when nothing on it is prepared */
+    RULE_HOME = 1024,           /* nothing is prepared on a range that moves, or has moved away */
+    RULES_ALL = 2047,
 };
 
 /* What the world may do. */
@@ -38,6 +41,7 @@ enum {
     WORLD_INTERACTIVE = 4, /* locks were taken before, and may be lost to an older one */
     WORLD_NODE_CRASH = 8,  /* all may crash at once, the coordinator too */
     WORLD_COORDINATOR_CRASH = 16,
+    WORLD_MOVE = 32, /* three shards: the range of shard 1 may go to shard 2 */
 };
 
 typedef struct model_config {
@@ -66,8 +70,12 @@ typedef struct model_state {
     uint8_t finished; /* attempts known to be finished everywhere: the watermark */
     uint8_t told;     /* the client: 0 nothing, else TOLD_* */
     uint8_t crashes;
-    uint8_t pad;
+    uint8_t route[MODEL_ATTEMPTS]; /* WORLD_MOVE: who takes part beside shard 0 */
+    uint8_t owner;                 /* ... who has the range now */
+    uint8_t frozen;                /* ... it is on its way */
+    uint8_t pad[7];
 } model_state;
+_Static_assert(sizeof(model_state) == 104, "no gaps: states are compared by bytes");
 
 enum { TOLD_COMMITTED = 1, TOLD_REFUSED = 2 };
 
@@ -92,7 +100,9 @@ enum {
     SEEN_RECOVERED_ABORT = 8,
     SEEN_SECOND_COMMIT = 16,
     SEEN_FORGOTTEN_COMMIT = 32,
-    SEEN_OVERTAKEN = 64, /* the anchor decided before the coordinator knew */
+    SEEN_OVERTAKEN = 64,     /* the anchor decided before the coordinator knew */
+    SEEN_MOVED_ACKED = 128,  /* acknowledged, and the range moved then or before */
+    SEEN_MOVED_SECOND = 256, /* the second attempt committed where the range is now */
 };
 
 /* All messages are lost, nothing else goes wrong any more: does everything get decided? NULL: yes.

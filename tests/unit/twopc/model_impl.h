@@ -36,6 +36,8 @@ enum {
     A_FLUSH, /* arg: shard: the next record becomes durable */
     A_CRASH,
     A_NODE_CRASH,
+    A_FREEZE, /* the range begins to move */
+    A_MOVE,   /* ... and has moved, durably */
 };
 enum { OUTCOME_LOG, OUTCOME_QUEUE, OUTCOME_REFUSE };
 
@@ -46,7 +48,13 @@ typedef struct world {
 
 /* ---- model.c: what a shard and the coordinator do; false: not now ---- */
 bool model__rule(const world *w, uint16_t which);
-uint8_t model__everyone(const model_config *config);
+hf_shard_set model__participants(const world *w, uint8_t attempt);
+bool model__takes_part(const model_config *config, const model_state *s, uint8_t shard,
+                       uint8_t attempt);
+/* Whether the shard may prepare something on the range. */
+bool model__home(const world *w, uint8_t shard);
+bool model__freeze(const world *w);
+bool model__move(const world *w);
 hf_participant_state model__state_of(const model_state *s, uint8_t shard, uint8_t attempt);
 uint8_t model__commit_ts_of(const model_state *s, uint8_t shard, uint8_t attempt);
 bool model__undecided(const model_state *s, uint8_t shard, uint8_t attempt);
