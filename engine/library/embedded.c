@@ -99,6 +99,7 @@ static void configure(hf_embedded *e, const hf_options *options, hf_cores_config
     }
     cores->spin_us = options->no_spin ? 0 : options->spin_us != 0 ? options->spin_us : SPIN_US;
     cores->shard.node_id = e->dir.identity.node_id;
+    cores->shard.log_shared = e->dir.identity.log_shared;
     cores->shard.connections_max = CONNECTIONS_LEAST;
     cores->shard.pipeline_max = HF_CALLS_MAX * 2;
     cores->shard.version = HF_VERSION;
@@ -150,7 +151,7 @@ static hf_err open_engine(hf_embedded *e, const hf_options *options)
     hf_problem problem = { .code = HF_EXIT_OK };
     hf_cores_config config;
     uint16_t cores = (uint16_t)(options->cores != 0 ? options->cores : hf_cpu_count());
-    if (hf_datadir_open(&e->dir, e->path, cores, &problem) != HF_EXIT_OK) {
+    if (hf_datadir_open(&e->dir, e->path, cores, false, &problem) != HF_EXIT_OK) {
         return hf_library__problem(err_of(problem.code), "%s", problem.text);
     }
     configure(e, options, &config);

@@ -48,7 +48,8 @@ static const hf_config_option options[] = {
       "flushes of one log under way at a time",
       .least = 1, .most = 2, AT(log_flushes), .kind = HF_KIND_NUMBER },
     { "log-per", "core|device", "core",
-      "one log for each core, or for each device",
+      "one log for each core, or one for all of them on the device; fixed when the data directory "
+      "is made",
       AT(log_per), .kind = HF_KIND_CHOICE },
     { "log-format", "logfmt|json", "logfmt",
       "what lines on standard error look like",
@@ -361,9 +362,6 @@ bool hf_option__set(hf_config *config, const hf_config_option *option, const cha
         good = true;
         break;
     }
-    if (good && option->kind == HF_KIND_CHOICE && trial.log_per == HF_LOG_PER_DEVICE) {
-        return no(why, "this version keeps one log for each core only; leave it at core");
-    }
     uint8_t *set_by = &trial.source[hf_option__index(option)];
     if (good && *set_by <= source) {
         *set_by = (uint8_t)source;
@@ -398,10 +396,20 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
     }
 }
 
+static bool is_set(const hf_config *config, const char *name)
+{
+    return config->source[hf_option__index(hf_option__find(name, strlen(name), true))] !=
+           HF_CONFIG_DEFAULT;
+}
+
 bool hf_config_takes_memory(const hf_config *config)
 {
-    return config->source[hf_option__index(hf_option__find("memory", 6, true))] !=
-           HF_CONFIG_DEFAULT;
+    return is_set(config, "memory");
+}
+
+bool hf_config_says_log_per(const hf_config *config)
+{
+    return is_set(config, "log-per");
 }
 
 /* ---- Telling -------------------------------------------------------------------------------- */

@@ -88,6 +88,8 @@ void hf_config_resolve(hf_config *config, uint16_t processors, uint64_t machine_
  * for later; that may take a second a GiB and more. Without --memory it is taken as it is needed.
  */
 bool hf_config_takes_memory(const hf_config *config);
+/* A data directory keeps the logs that it was made with: only what was said is held against it. */
+bool hf_config_says_log_per(const hf_config *config);
 
 /* Room that any of the texts below needs. */
 enum { HF_CONFIG_TEXT = 8192 };

@@ -21,15 +21,17 @@ enum { SHARD_NAME = 32 };
 static const char identity_name[] = "HOLDFAST";
 static const char identity_new[] = "HOLDFAST.new";
 static const char lock_name[] = "LOCK";
+static const char device_name[] = "device-00"; /* HF_SHARD_DEVICE_DIR */
 
 /* ---- The identity file ----------------------------------------------------------------------- */
 
 size_t hf_identity_format(const hf_identity *identity, char out[HF_DATADIR_IDENTITY])
 {
-    int size =
-        snprintf(out, HF_DATADIR_IDENTITY,
-                 "holdfast %" PRIu64 "\nnode %016" PRIx64 "\nshards %" PRIu64 "\ncreated %s\n",
-                 identity->version, identity->node_id, identity->shards, identity->created);
+    int size = snprintf(out, HF_DATADIR_IDENTITY,
+                        "holdfast %" PRIu64 "\nnode %016" PRIx64 "\nshards %" PRIu64
+                        "\nlog-per %s\ncreated %s\n",
+                        identity->version, identity->node_id, identity->shards,
+                        identity->log_shared ? "device" : "core", identity->created);
     HF_ASSERT(size > 0 && size + 32 < HF_DATADIR_IDENTITY);
     uint32_t crc = hf_crc32c(0, out, (size_t)size);
     return (size_t)size + (size_t)snprintf(out + size, 32, "crc32c %08" PRIx32 "\n", crc);
@@ -81,6 +83,12 @@ static bool check_sum(hf_bytes *text)
            crc == hf_crc32c(0, text->data, text->size);
 }
 
+static bool log_per_of(hf_bytes text, bool *shared)
+{
+    *shared = hf_bytes_equal(text, HF_LIT("device"));
+    return *shared || hf_bytes_equal(text, HF_LIT("core"));
+}
+
 hf_err hf_identity_parse(hf_identity *identity, const char *text, size_t size)
 {
     hf_bytes rest = hf_bytes_of(text, size);
@@ -96,7 +104,8 @@ hf_err hf_identity_parse(hf_identity *identity, const char *text, size_t size)
     bool good = next_value(&rest, "node", &value) && hex_of(value, 16, &identity->node_id) &&
                 identity->node_id != 0 && next_value(&rest, "shards", &value) &&
                 hf_text_u64(value, &identity->shards) == HF_OK && identity->shards != 0 &&
-                identity->shards <= HF_DATADIR_SHARDS_MAX && next_value(&rest, "created", &value) &&
+                identity->shards <= HF_DATADIR_SHARDS_MAX && next_value(&rest, "log-per", &value) &&
+                log_per_of(value, &identity->log_shared) && next_value(&rest, "created", &value) &&
                 value.size < sizeof identity->created && rest.size == 0;
     if (!good) {
         return HF_E_CORRUPT;
@@ -294,7 +303,8 @@ static hf_exit admit_name(const hf_datadir *dir, const char *name, hf_problem *p
             return HF_EXIT_OK;
         }
     }
-    int filled = strncmp(name, "core-", 5) == 0 ? is_filled(dir->fd, name) : -1;
+    bool ours = strncmp(name, "core-", 5) == 0 || strcmp(name, device_name) == 0;
+    int filled = ours ? is_filled(dir->fd, name) : -1;
     if (filled == 1) {
         return hf_problem_set(
             problem, HF_EXIT_CORRUPT,
@@ -363,17 +373,26 @@ static uint64_t draw_id(void)
     return id;
 }
 
-/* The shards' directories first, then the file that says that they are there. */
-static hf_exit make(hf_datadir *dir, uint16_t shards, hf_problem *problem)
+static hf_exit make_one(const hf_datadir *dir, const char *name, hf_problem *problem)
+{
+    if (mkdirat(dir->fd, name, 0700) != 0 && errno != EEXIST) {
+        return hf_problem_errno(problem, HF_EXIT_CREATE, errno, "cannot create %s/%s", dir->path,
+                                name);
+    }
+    return HF_EXIT_OK;
+}
+
+/* The directories first, then the file that says that they are there. */
+static hf_exit make(hf_datadir *dir, uint16_t shards, bool log_shared, hf_problem *problem)
 {
     hf_exit code = admit_all(dir, problem);
     for (uint16_t i = 0; i < shards && code == HF_EXIT_OK; i++) {
         char name[SHARD_NAME];
         shard_name(name, i);
-        if (mkdirat(dir->fd, name, 0700) != 0 && errno != EEXIST) {
-            code = hf_problem_errno(problem, HF_EXIT_CREATE, errno, "cannot create %s/%s",
-                                    dir->path, name);
-        }
+        code = make_one(dir, name, problem);
+    }
+    if (code == HF_EXIT_OK && log_shared) {
+        code = make_one(dir, device_name, problem);
     }
     if (code == HF_EXIT_OK) {
         code = sync_fd(dir->fd, dir->path, problem);
@@ -382,8 +401,10 @@ static hf_exit make(hf_datadir *dir, uint16_t shards, hf_problem *problem)
         return code;
     }
     dir->made = true;
-    dir->identity =
-        (hf_identity){ .version = HF_DATADIR_VERSION, .node_id = draw_id(), .shards = shards };
+    dir->identity = (hf_identity){ .version = HF_DATADIR_VERSION,
+                                   .node_id = draw_id(),
+                                   .shards = shards,
+                                   .log_shared = log_shared };
     time_text(dir->identity.created);
     return write_identity(dir, problem);
 }
@@ -391,26 +412,36 @@ static hf_exit make(hf_datadir *dir, uint16_t shards, hf_problem *problem)
 /* ---- Opening an old one ------------------------------------------------------------------------
  */
 
+/* `what`: is gone with it. */
+static hf_exit check_one(const hf_datadir *dir, const char *name, const char *what,
+                         hf_problem *problem)
+{
+    struct stat st;
+    int error = fstatat(dir->fd, name, &st, 0) == 0 ? 0 : errno;
+    if (error != 0 && error != ENOENT) {
+        return hf_problem_errno(problem, HF_EXIT_IO, error, "cannot read %s/%s", dir->path, name);
+    }
+    if (error == ENOENT || !S_ISDIR(st.st_mode)) {
+        return hf_problem_set(problem, HF_EXIT_CORRUPT,
+                              "%s/%s is missing, with the %s; put it back (from a backup); "
+                              "nothing was changed",
+                              dir->path, name, what);
+    }
+    return HF_EXIT_OK;
+}
+
 /* A shard whose directory is gone would start empty, as if nothing had been acknowledged. */
 static hf_exit check_shards(const hf_datadir *dir, hf_problem *problem)
 {
-    for (uint64_t i = 0; i < dir->identity.shards; i++) {
+    hf_exit code = HF_EXIT_OK;
+    for (uint64_t i = 0; i < dir->identity.shards && code == HF_EXIT_OK; i++) {
         char name[SHARD_NAME];
-        struct stat st;
         shard_name(name, i);
-        int error = fstatat(dir->fd, name, &st, 0) == 0 ? 0 : errno;
-        if (error != 0 && error != ENOENT) {
-            return hf_problem_errno(problem, HF_EXIT_IO, error, "cannot read %s/%s", dir->path,
-                                    name);
-        }
-        if (error == ENOENT || !S_ISDIR(st.st_mode)) {
-            return hf_problem_set(problem, HF_EXIT_CORRUPT,
-                                  "%s/%s is missing, with the data of a shard; put it back (from a "
-                                  "backup); nothing was changed",
-                                  dir->path, name);
-        }
+        code = check_one(dir, name, "data of a shard", problem);
     }
-    return HF_EXIT_OK;
+    return code == HF_EXIT_OK && dir->identity.log_shared
+               ? check_one(dir, device_name, "log of all shards", problem)
+               : code;
 }
 
 static hf_exit read_identity(hf_datadir *dir, int fd, hf_problem *problem)
@@ -438,7 +469,8 @@ static hf_exit read_identity(hf_datadir *dir, int fd, hf_problem *problem)
     }
 }
 
-hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards, hf_problem *problem)
+hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards, bool log_shared,
+                        hf_problem *problem)
 {
     HF_PRE(shards != 0 && shards <= HF_DATADIR_SHARDS_MAX);
     *dir = (hf_datadir){ .path = path, .fd = -1, .lock_fd = -1 };
@@ -452,7 +484,7 @@ hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards, hf_p
             code = read_identity(dir, fd, problem);
             (void)close(fd);
         } else {
-            code = errno == ENOENT ? make(dir, shards, problem)
+            code = errno == ENOENT ? make(dir, shards, log_shared, problem)
                                    : hf_problem_errno(problem, HF_EXIT_IO, errno,
                                                       "cannot open %s/%s", path, identity_name);
         }

@@ -1,15 +1,17 @@
 /* hf_datadir: the data directory: one per node, locked, with a name, a version and a fixed number
- * of shards.
+ * of shards and of logs.
  *
  *     DIR/LOCK       held with flock as long as the process lives; "pid 4711\nstarted ...\n"
  *     DIR/HOLDFAST   who this is (below); written last when the directory is made
- *     DIR/core-NN/   one for each shard: log segments and checkpoints
+ *     DIR/core-NN/   one for each shard: checkpoints, and its log
+ *     DIR/device-00/ the log of all shards, if they share one
  *
  * The identity file, text:
  *
  *     holdfast 1                      format version
  *     node 9f86d081884c7d65           random, never zero: names the logs, seeds the hashes
  *     shards 2
+ *     log-per core                    or device: the shards share one log
  *     created 2026-11-21T13:45:00Z
  *     crc32c 1a2b3c4d                 over all bytes before this line
  *
@@ -37,6 +39,7 @@ typedef struct hf_identity {
     uint64_t version;
     uint64_t node_id;
     uint64_t shards;
+    bool log_shared;
     char created[32];
 } hf_identity;
 
@@ -48,11 +51,12 @@ typedef struct hf_datadir {
     hf_identity identity;
 } hf_datadir;
 
-/* Makes the directory if there is none, with this many shards; locks it and reads who it is.
+/* Makes the directory if there is none, with this many shards, which share a log or not; locks it
+ * and reads who it is.
  * LOCKED names the process that has it; VERSION, CORRUPT, CREATE, IO, PERMISSION as in exit.h;
  * CONFIG: it is somebody else's directory. */
 HF_MUST_USE hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards,
-                                    hf_problem *problem);
+                                    bool log_shared, hf_problem *problem);
 /* Lets go of the lock. */
 void hf_datadir_close(hf_datadir *dir);
 

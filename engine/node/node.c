@@ -97,6 +97,20 @@ static hf_exit size_connections(hf_node *node, uint32_t *connections)
     return HF_EXIT_OK;
 }
 
+/* Where the logs are was fixed when the directory was made. */
+static hf_exit check_logs(hf_node *node)
+{
+    bool shared = node->dir.identity.log_shared;
+    if (!hf_config_says_log_per(node->config) ||
+        shared == (node->config->log_per == HF_LOG_PER_DEVICE)) {
+        return HF_EXIT_OK;
+    }
+    return hf_problem_set(&node->problem, HF_EXIT_CONFIG,
+                          "the data directory %s was made with --log-per %s, and keeps to it; give "
+                          "that or nothing, or use another --data; nothing was changed",
+                          node->dir.path, shared ? "device" : "core");
+}
+
 static hf_exit size(hf_node *node)
 {
     const hf_config *config = node->config;
@@ -111,12 +125,16 @@ static hf_exit size(hf_node *node)
                               .fatal = on_fatal };
     cores.shard.node_id = node->dir.identity.node_id;
     cores.shard.log_flushes = (uint32_t)config->log_flushes;
+    cores.shard.log_shared = node->dir.identity.log_shared;
     cores.shard.retention_ns = config->retention_ns;
     cores.shard.outcome_ms = config->outcome_horizon_ns / 1000000;
     cores.shard.recovery_ns = config->recovery_target_ns;
     cores.shard.version = HF_VERSION;
     cores.shard.process_id = (uint64_t)getpid();
-    hf_exit code = size_connections(node, &cores.shard.connections_max);
+    hf_exit code = check_logs(node);
+    if (code == HF_EXIT_OK) {
+        code = size_connections(node, &cores.shard.connections_max);
+    }
     node->connections = cores.shard.connections_max;
     if (code == HF_EXIT_OK) {
         code = hf_cores_size(&node->cores, &cores, &node->problem);
@@ -172,7 +190,7 @@ static hf_exit open_all(hf_node *node)
     hf_exit code = open_signals(node);
     if (code == HF_EXIT_OK) {
         code = hf_datadir_open(&node->dir, node->config->data, (uint16_t)node->config->cores,
-                               &node->problem);
+                               node->config->log_per == HF_LOG_PER_DEVICE, &node->problem);
     }
     if (code == HF_EXIT_OK) {
         code = size(node);
@@ -221,7 +239,7 @@ static void say_ready(hf_node *node)
            HF_NUMBER("took_ms", (hf_clock_now_ns() - node->started_ns) / 1000000),
            HF_NUMBER("replayed_records", records), HF_NUMBER("keys", keys),
            HF_NUMBER("memory_used_bytes", used), HF_NUMBER("shards", node->cores.count),
-           HF_TEXT("log_per", "core"),
+           HF_TEXT("log_per", node->cores.config.shard.log_shared ? "device" : "core"),
            HF_NUMBER("log_flushes", node->cores.config.shard.log_flushes),
            HF_BOOL("o_direct", hf_uring_has_direct(node->cores.uring)), HF_END);
     hf_notify_send(&node->notify, "READY=1\nSTATUS=serving");

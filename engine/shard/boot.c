@@ -94,15 +94,17 @@ static hf_err on_entry(void *context, hf_bytes entry)
     return HF_OK;
 }
 
-static void on_loaded(void *context, hf_err err, const char *detail, uint64_t lsn, hf_bytes head)
+static void on_loaded(void *context, hf_err err, const char *detail, uint64_t floor, hf_bytes head)
 {
     hf_shard *shard = context;
+    uint64_t lsn = 0;
     if (err == HF_OK && head.size != 0) {
         hf_reader reader = hf_reader_of(head);
         shard->ts_saved = hf_read_u64(&reader);
         shard->floor_ts = shard->ts_saved; /* what was before it is known in part only */
         hf_hlc_observe(&shard->clock, hf_read_u64(&reader));
         hf_boot__passed(shard, shard->ts_saved);
+        lsn = hf_read_u64(&reader);
         err = hf_range_merge(&shard->map, &reader);
         detail = "the checkpoint's list of ranges is damaged";
     }
@@ -111,7 +113,7 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
         return;
     }
     shard->boot = HF_BOOT_REPLAY;
-    hf_log_recover(shard->log, lsn);
+    hf_log_recover(shard->log, lsn, floor);
 }
 
 /* The log was replayed up to here: what follows has later timestamps, but for the ends of what is
@@ -244,8 +246,10 @@ bool hf_boot__open(hf_shard *shard)
                                     .on_written = hf_save__written };
     uint64_t id = shard->config.node_id * HF_SHARDS_MAX + shard->self;
     shard->checkpoint = hf_checkpoint_open(shard->heap, shard->io, shard->dir, id, &saved);
-    hf_log_config config = { .dir = shard->dir,
-                             .log_id = id,
+    bool shared = shard->config.log_shared;
+    hf_log_config config = { .dir = shared ? HF_SHARD_DEVICE_DIR : shard->dir,
+                             .log_id = shared ? ~(id - shard->self) : id,
+                             .message_kind = shared ? HF_MSG_LOG : 0,
                              .segment_bytes = (uint32_t)shard->config.log_segment_bytes,
                              .staging_bytes = (uint32_t)shard->config.log_staging_bytes,
                              .record_bytes_max = (uint32_t)shard->config.log_staging_bytes / 2,

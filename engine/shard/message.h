@@ -32,6 +32,7 @@ typedef enum hf_msg_kind {
     HF_MSG_RESOLVED,
     HF_MSG_MOVE,
     HF_MSG_SESSION, /* from session to session: engine/shard/session.h */
+    HF_MSG_LOG,     /* of a log that all shards share: storage/log/share.h */
     HF_MSG_KINDS,
 } hf_msg_kind;
 

@@ -7,8 +7,8 @@
  * the moment when T was taken. Nothing is written before the log is durable up to what the pass can
  * see, so a checkpoint never holds what the log could still lose.
  *
- * Head: u64 T | u64 clock | range map. Entry: u64 timestamp | one mutation that puts the whole
- * value.
+ * Head: u64 T | u64 clock | u64 log position | range map. Entry: u64 timestamp | one mutation that
+ * puts the whole value.
  */
 #include "engine/shard/shard_impl.h"
 
@@ -55,13 +55,15 @@ static void write_out(hf_shard *shard)
     hf_buf_reset(&shard->head);
     hf_buf_u64(&shard->head, shard->save.ts);
     hf_buf_u64(&shard->head, shard->clock.last);
+    hf_buf_u64(&shard->head, shard->save.lsn);
     hf_range_encode(&shard->map, &shard->head);
     bool whole = shard->save.drops != shard->save.drops_saved ||
                  hf_checkpoint_wants_whole(shard->checkpoint);
     shard->save.writes_whole = whole;
     hf_table_pass_begin(shard->table, shard->save.ts, whole);
     hf_table_unpin(shard->table, shard->save.ts);
-    hf_checkpoint_begin(shard->checkpoint, shard->save.lsn, hf_buf_view(&shard->head), whole);
+    shard->save.floor = hf_log_floor(shard->log, shard->save.lsn);
+    hf_checkpoint_begin(shard->checkpoint, shard->save.floor, hf_buf_view(&shard->head), whole);
     shard->save.state = HF_SAVE_WRITE;
 }
 
@@ -88,7 +90,7 @@ void hf_save__written(void *context, hf_err err, const char *detail)
     if (err == HF_OK) {
         save->drops_saved = save->writes_whole ? save->drops_seen : save->drops_saved;
         save->last_wall_ns = shard->io->wall_ns;
-        hf_log_truncate(shard->log, save->lsn);
+        hf_log_truncate(shard->log, save->floor);
     } else {
         save->retry_ns = shard->io->now_ns + retry_ns;
     }

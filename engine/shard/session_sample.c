@@ -69,7 +69,7 @@ void hf_sample__take(hf_shard *shard, hf_sample *sample)
         sample->ranges += shard->map.ranges[i].shard == shard->self;
     }
     sample->slowlog = server->slow_next - server->slow_first;
-    sample->log_kept_bytes = hf_log_bytes(shard->log);
+    sample->log_kept_bytes = hf_log_kept(shard->log);
     sample->log_segments = log.segments;
     sample->flush_ns_total = log.flush_ns_total;
     sample->flush_ns_max = log.flush_ns_max;

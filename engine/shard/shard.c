@@ -164,6 +164,9 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
     case HF_MSG_SESSION:
         hf_session__message(shard, msg);
         break;
+    case HF_MSG_LOG:
+        hf_log_message(shard->log, msg);
+        break;
     case HF_MSG_KINDS:
         HF_UNREACHABLE();
     }
@@ -208,6 +211,9 @@ static void on_message_ahead(void *context, const hf_msg *msg)
 static void on_message_back(void *context, hf_msg *msg)
 {
     hf_shard *shard = context;
+    if (msg->kind == HF_MSG_LOG) {
+        hf_log_message_back(shard->log, msg);
+    }
     hf_heap_give(shard->heap, msg);
 }
 

@@ -15,12 +15,17 @@
 
 typedef struct hf_shard hf_shard;
 
+/* Where the shards' common log is, with log_shared; a shard's own files are in core-NN. */
+#define HF_SHARD_DEVICE_DIR "device-00"
+
 typedef struct hf_shard_config {
     uint64_t node_id; /* random, kept in the data directory: names logs and seeds hashes */
     uint64_t log_segment_bytes;
     uint64_t log_staging_bytes;
     uint64_t log_batch_bytes;
-    uint32_t log_flushes;  /* 1 or 2 in flight */
+    uint32_t log_flushes; /* 1 or 2 in flight */
+    bool log_shared;      /* one log for all shards, one for each otherwise; fixed for the life of a
+                             data directory */
     uint64_t retention_ns; /* how long old versions can be read */
     uint64_t outcome_ms;   /* how long the outcome of a client's id is kept */
     uint64_t lock_wait_ns; /* longest wait for a lock, then -DEADLINE */

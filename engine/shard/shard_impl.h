@@ -105,6 +105,7 @@ typedef struct hf_save {
     enum { HF_SAVE_IDLE, HF_SAVE_DRAIN, HF_SAVE_SETTLE, HF_SAVE_WRITE } state;
     uint64_t ts;     /* the checkpoint is as of this timestamp */
     uint64_t lsn;    /* replay begins here */
+    uint64_t floor;  /* ... which is here on the device */
     uint64_t settle; /* the log must be durable up to here before the manifest is */
     uint32_t drains; /* undecided parts that must end first */
     uint64_t retry_ns;

@@ -1,7 +1,7 @@
 #include "storage/log/log.h"
 
 #include "engine/base/crc32c.h"
-#include "storage/log/log_impl.h"
+#include "storage/log/share.h"
 
 #include <errno.h>
 
@@ -37,6 +37,9 @@ hf_log *hf_log_open(hf_heap *heap, hf_io *io, const hf_log_config *config,
                     const hf_log_handler *handler)
 {
     HF_PRE(config_legal(config, io->file_align));
+    if (config->message_kind != 0) {
+        return hf_log__remote_open(heap, io, config, handler);
+    }
     hf_log *log = hf_heap_take(heap, sizeof *log);
     if (log == NULL) {
         return NULL;
@@ -129,6 +132,23 @@ static bool has_room(const hf_log *log, uint64_t bytes)
     return log->room >= log->room_full || hf_log__cost(log, log->staged + bytes) <= log->room;
 }
 
+static void put(hf_log *log, uint16_t kind, uint64_t range, uint64_t index, const hf_bytes *parts,
+                uint32_t part_count, uint64_t need)
+{
+    uint8_t head[HF_LOG_RECORD_HEAD];
+    log->chain = hf_log_record_head(head, log->chain, kind, range, index, parts, part_count);
+    stage(log, head, sizeof head);
+    for (uint32_t i = 0; i < part_count; i++) {
+        if (parts[i].size != 0) {
+            stage(log, parts[i].data, parts[i].size);
+        }
+    }
+    log->staged += (uint32_t)need;
+    log->appended += need;
+    log->stats.records++;
+    log->stats.bytes_appended += need;
+}
+
 hf_err hf_log_append(hf_log *log, uint16_t kind, uint64_t range, uint64_t index,
                      const hf_bytes *parts, uint32_t part_count, uint64_t *lsn)
 {
@@ -143,6 +163,10 @@ hf_err hf_log_append(hf_log *log, uint16_t kind, uint64_t range, uint64_t index,
     if (size > log->config.record_bytes_max) {
         return HF_E_TOOBIG;
     }
+    if (log->remote != NULL) {
+        HF_PRE(range == 0 && index == 0); /* they carry the core and its position */
+        return hf_log__remote_append(log, kind, parts, part_count, size, lsn);
+    }
     if (log->no_space) {
         return HF_E_NOSPACE;
     }
@@ -150,24 +174,23 @@ hf_err hf_log_append(hf_log *log, uint16_t kind, uint64_t range, uint64_t index,
     if (log->config.staging_bytes - log->staged < need || !has_room(log, need)) {
         return HF_E_FULL;
     }
-    uint8_t head[HF_LOG_RECORD_HEAD];
-    log->chain = hf_log_record_head(head, log->chain, kind, range, index, parts, part_count);
-    stage(log, head, sizeof head);
-    for (uint32_t i = 0; i < part_count; i++) {
-        if (parts[i].size != 0) {
-            stage(log, parts[i].data, parts[i].size);
-        }
-    }
-    log->staged += (uint32_t)need;
-    log->appended += need;
-    log->stats.records++;
-    log->stats.bytes_appended += need;
+    put(log, kind, range, index, parts, part_count, need);
     *lsn = log->appended;
     return HF_OK;
 }
 
-bool hf_log_admits(const hf_log *log, uint64_t bytes)
+void hf_log__take(hf_log *log, uint16_t kind, uint64_t range, uint64_t index, hf_bytes data)
 {
+    uint64_t need = data.size + (uint64_t)HF_LOG_RECORD_HEAD;
+    HF_PRE(log->state == HF_LOG_OPEN && log->config.staging_bytes - log->staged >= need);
+    put(log, kind, range, index, &data, 1, need);
+}
+
+bool hf_log_admits(hf_log *log, uint64_t bytes)
+{
+    if (log->remote != NULL) {
+        return hf_log__remote_admits(log, bytes);
+    }
     return log->state == HF_LOG_OPEN && !log->no_space &&
            bytes <= log->config.staging_bytes - log->staged && has_room(log, bytes);
 }
@@ -358,6 +381,10 @@ static bool wants_seal(const hf_log *log)
 
 void hf_log_turn(hf_log *log)
 {
+    if (log->remote != NULL) {
+        hf_log__remote_turn(log);
+        return;
+    }
     if (log->state != HF_LOG_OPEN && log->state != HF_LOG_RECOVERING) {
         return;
     }
@@ -379,6 +406,9 @@ void hf_log_turn(hf_log *log)
 
 uint64_t hf_log_deadline(const hf_log *log)
 {
+    if (log->remote != NULL) {
+        return hf_log__remote_deadline(log);
+    }
     if (log->state != HF_LOG_OPEN && log->state != HF_LOG_RECOVERING) {
         return UINT64_MAX;
     }
@@ -398,16 +428,22 @@ uint64_t hf_log_deadline(const hf_log *log)
 
 uint64_t hf_log_appended(const hf_log *log)
 {
-    return log->appended;
+    return log->remote != NULL ? log->remote->appended : log->appended;
 }
 
 uint64_t hf_log_durable(const hf_log *log)
 {
-    return log->durable;
+    return log->remote != NULL ? log->remote->durable : log->durable;
+}
+
+uint64_t hf_log_floor(const hf_log *log, uint64_t lsn)
+{
+    return log->remote != NULL ? hf_log__remote_floor(log, lsn) : lsn;
 }
 
 uint64_t hf_log_begin(const hf_log *log)
 {
+    HF_PRE(log->remote == NULL);
     for (uint64_t number = log->oldest; number <= log->current && number != 0; number++) {
         uint64_t boundary = log->segments[number % HF_LOG_SEGMENTS_MAX].boundary;
         if (boundary != UINT64_MAX) {
@@ -419,11 +455,42 @@ uint64_t hf_log_begin(const hf_log *log)
 
 uint64_t hf_log_bytes(const hf_log *log)
 {
+    if (log->remote != NULL) {
+        return log->remote->seen - log->remote->floor;
+    }
     return log->appended - hf_log_begin(log);
+}
+
+uint64_t hf_log_kept(const hf_log *log)
+{
+    if (log->remote == NULL) {
+        return hf_log_bytes(log);
+    }
+    return log->remote->device == NULL ? 0 : hf_log__device_kept(log->remote->device);
+}
+
+void hf_log_message(hf_log *log, const hf_msg *msg)
+{
+    const hf_log_share_msg *share = (const hf_log_share_msg *)(const void *)msg;
+    if (log->remote->device != NULL) {
+        hf_log__device_take(log->remote->device, share);
+    } else {
+        hf_log__remote_told(log, share);
+    }
+}
+
+void hf_log_message_back(hf_log *log, const hf_msg *msg)
+{
+    if (log->remote->device != NULL) {
+        hf_log__device_back(log->remote->device, (const hf_log_share_msg *)(const void *)msg);
+    }
 }
 
 hf_log_stats hf_log_stats_get(const hf_log *log)
 {
+    if (log->remote != NULL) {
+        return hf_log__remote_stats(log);
+    }
     hf_log_stats stats = log->stats;
     stats.segments = log->current == 0 ? 0 : (uint32_t)(log->newest - log->oldest + 1);
     stats.in_flight = log->flush_count;

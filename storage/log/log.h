@@ -1,4 +1,5 @@
-/* hf_log: one core's durable log. Everything that was acknowledged is in it.
+/* hf_log: one core's durable log, its own or its share of the device's. Everything that was
+ * acknowledged is in it.
  *
  * Records are appended to memory and go to disk in batches: when a flush ends, the next one carries
  * everything that came meanwhile. A batch is one aligned O_DIRECT write with RWF_DSYNC of a block:
@@ -46,6 +47,9 @@ typedef struct hf_log_config {
     uint32_t
         flushes_max; /* 1 or 2 writes in flight; acknowledged in order whatever the disk does */
     uint32_t spare_segments; /* zeroed ahead of need, e.g. 1 */
+    /* Not 0: one log for all cores, with one flush for all; dir and log_id are the device's, the
+     * same for every core, and messages between the cores have this kind. */
+    uint16_t message_kind;
 } hf_log_config;
 
 typedef struct hf_log_record {
@@ -74,8 +78,9 @@ typedef struct hf_log_handler {
 HF_MUST_USE hf_log *hf_log_open(hf_heap *heap, hf_io *io, const hf_log_config *config,
                                 const hf_log_handler *handler);
 /* Reads the segments and replays the records above `from` (0: a new or empty log is fine; otherwise
- * segments that hold `from` and later must exist: HF_E_CORRUPT names the gap). */
-void hf_log_recover(hf_log *log, uint64_t from);
+ * segments that hold `from` and later must exist: HF_E_CORRUPT names the gap). `floor`: what
+ * hf_log_floor answered for `from`. */
+void hf_log_recover(hf_log *log, uint64_t from, uint64_t floor);
 
 /* After on_opened. Appends one record, from up to `part_count` parts laid end to end. Answers its
  * lsn through `lsn`. HF_E_FULL: staging is full, come again after on_durable. HF_E_NOSPACE,
@@ -89,13 +94,25 @@ void hf_log_turn(hf_log *log);
 uint64_t hf_log_deadline(const hf_log *log);
 uint64_t hf_log_appended(const hf_log *log); /* lsn of the newest record */
 uint64_t hf_log_durable(const hf_log *log);
-uint64_t hf_log_begin(const hf_log *log); /* oldest lsn still held */
+uint64_t hf_log_begin(const hf_log *log); /* oldest lsn still held; not of a shared log */
 /* Staging room left: admission asks before it evaluates. */
-bool hf_log_admits(const hf_log *log, uint64_t bytes);
-/* Records at or below `lsn` are no longer needed: whole segments below are recycled. */
-void hf_log_truncate(hf_log *log, uint64_t lsn);
-uint64_t hf_log_bytes(const hf_log *log); /* from begin to appended: what a recovery would read */
+bool hf_log_admits(hf_log *log, uint64_t bytes);
+/* Where on the device the records above `lsn` begin at the earliest, `lsn` being durable. A log of
+ * the core's own: at `lsn`. A shared one: at a position of the device's log. */
+uint64_t hf_log_floor(const hf_log *log, uint64_t lsn);
+/* Records at or below the lsn of this floor are no longer needed: whole segments below are
+ * recycled. */
+void hf_log_truncate(hf_log *log, uint64_t floor);
+/* What a recovery would read because of this core, from its floor on. */
+uint64_t hf_log_bytes(const hf_log *log);
+/* The same, so that the sum over the cores is right: of a shared log core 0 tells all. */
+uint64_t hf_log_kept(const hf_log *log);
 
+/* A shared log: what has message_kind goes here, when it comes and before it is freed. */
+void hf_log_message(hf_log *log, const hf_msg *msg);
+void hf_log_message_back(hf_log *log, const hf_msg *msg);
+
+/* Of a shared log, core 0 tells what concerns the device, the others answer 0 for it. */
 typedef struct hf_log_stats {
     uint64_t records, batches, bytes_appended, bytes_written, flush_ns_total, flush_ns_max;
     uint32_t segments, in_flight;

@@ -97,6 +97,7 @@ struct hf_log {
     hf_log_detail detail;
     uint64_t epoch;
     uint32_t align;
+    struct hf_log_remote *remote; /* not NULL: the log is shared (share.h), the rest is not used */
 
     /* Staging: a ring of the record stream, from `flushed` to `appended`. */
     uint8_t *ring;
@@ -165,6 +166,8 @@ struct hf_log {
     uint32_t stray_count;
     uint32_t stray_at;
     bool too_many;
+    bool hold; /* those who replay are behind: no more is read */
+    bool held; /* ... and the next read waits for it */
 
     hf_log_stats stats;
 };
@@ -189,6 +192,8 @@ void hf_log__fail(hf_log *log, hf_err err);
 /* Starts one batch if it may; a seal carries no payload. False: no place for it now. */
 bool hf_log__flush(hf_log *log, bool seal);
 bool hf_log__is_full(int64_t result); /* ENOSPC, EDQUOT */
+/* Appends what was promised room in the staging; on a full disk it waits there. */
+void hf_log__take(hf_log *log, uint16_t kind, uint64_t range, uint64_t index, hf_bytes data);
 
 /* segments.c */
 void hf_log__segments_turn(hf_log *log);
@@ -200,5 +205,7 @@ bool hf_log__segment_next(hf_log *log);
 
 /* recover.c */
 void hf_log__recover_go_on(hf_log *log);
+/* Holds reading back, or lets it go on. */
+void hf_log__recover_hold(hf_log *log, bool hold);
 
 #endif

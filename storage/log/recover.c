@@ -6,7 +6,7 @@
  * bytes are zeros, and its epoch is over. And what was accepted counts as acknowledged: rot in it
  * is told from a torn tail.
  */
-#include "storage/log/log_impl.h"
+#include "storage/log/share.h"
 
 static void recover_done(hf_io_op *op, int64_t result);
 static void recover_want(hf_log *log);
@@ -157,9 +157,14 @@ static void list(hf_log *log)
     }
 }
 
-void hf_log_recover(hf_log *log, uint64_t from)
+void hf_log_recover(hf_log *log, uint64_t from, uint64_t floor)
 {
     HF_PRE(log->state == HF_LOG_CLOSED);
+    if (log->remote != NULL) {
+        hf_log__remote_recover(log, from, floor);
+        return;
+    }
+    HF_PRE(floor == from);
     log->state = HF_LOG_RECOVERING;
     log->walk.from = from;
     hf_log_detail_reset(&log->detail);
@@ -194,6 +199,10 @@ static void recover_want(hf_log *log)
         submit(log, HF_LOG_RECOVER_OPEN, HF_IO_OPEN);
         return;
     }
+    log->held = log->hold;
+    if (log->held) {
+        return;
+    }
     log->recover_skip = walk->want_offset & (log->align - 1);
     uint64_t size = walk->want_size + log->recover_skip;
     size = (size + log->align - 1) & ~(uint64_t)(log->align - 1);
@@ -202,6 +211,14 @@ static void recover_want(hf_log *log)
                                   .offset = walk->want_offset - log->recover_skip,
                                   .size = size };
     submit(log, HF_LOG_RECOVER_READ, HF_IO_READ);
+}
+
+void hf_log__recover_hold(hf_log *log, bool hold)
+{
+    log->hold = hold;
+    if (log->held && !hold) {
+        recover_want(log);
+    }
 }
 
 static void read_done(hf_log *log, int64_t result)

@@ -10,7 +10,7 @@
  * the next, so that those that remain are numbered without a gap.
  */
 #include "engine/base/assert.h"
-#include "storage/log/log_impl.h"
+#include "storage/log/share.h"
 
 #include <errno.h>
 
@@ -64,16 +64,20 @@ bool hf_log__segment_next(hf_log *log)
     return true;
 }
 
-void hf_log_truncate(hf_log *log, uint64_t lsn)
+void hf_log_truncate(hf_log *log, uint64_t floor)
 {
+    if (log->remote != NULL) {
+        hf_log__remote_truncate(log, floor);
+        return;
+    }
     HF_PRE(log->state == HF_LOG_OPEN || log->state == HF_LOG_FAILED);
-    HF_PRE(lsn <= log->durable);
+    HF_PRE(floor <= log->durable);
     for (uint64_t number = log->oldest + 1; number <= log->current; number++) {
         uint64_t boundary = hf_log__segment(log, number)->boundary;
         if (boundary == UINT64_MAX) {
             continue; /* begins within a record, or was never read: a later one decides */
         }
-        if (boundary > lsn) {
+        if (boundary > floor) {
             break;
         }
         log->oldest = number;

@@ -563,6 +563,7 @@ void hf_run(const hf_run_config *config, hf_run_result *result)
     (void)snprintf(result->scenario, sizeof result->scenario, "%s", run->scenario->name);
     result->cores = run->cores;
     result->clients = run->actor_count;
+    result->log_shared = run->plan.shard.log_shared;
     result->faults = run->plan.kinds;
     open_world(run);
     workloads_open(run);

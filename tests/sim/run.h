@@ -52,11 +52,14 @@ const char *hf_run_commit(void); /* of this build */
 const char *hf_run_fault_name(uint32_t fault);
 const char *hf_run_fault_text(uint32_t fault);
 
+typedef enum hf_run_log { HF_RUN_LOG_DRAWN, HF_RUN_LOG_CORE, HF_RUN_LOG_DEVICE } hf_run_log;
+
 typedef struct hf_run_config {
     uint64_t seed;
     const char *scenario; /* NULL: drawn */
     uint16_t cores;       /* 0: drawn */
     uint32_t clients;     /* 0: drawn */
+    hf_run_log log_per;   /* a log for each core, or one for all */
     uint64_t events;      /* of the safety phase */
     uint64_t time_ns;     /* ... or its virtual time; whichever ends first; 0: no limit */
     uint32_t without;     /* HF_RUN_FAULT_BIT: off */
@@ -75,6 +78,7 @@ typedef struct hf_run_result {
     char scenario[24];
     uint16_t cores;
     uint32_t clients;
+    bool log_shared;
     uint32_t faults;  /* kinds that were on */
     uint32_t refused; /* the node refused to start on damaged files, as it must */
     uint64_t ok, fail, unknown, reads_judged;

@@ -138,12 +138,13 @@ static const char *word_of(const hf_run_result *r)
 void hf_run_describe(const hf_run_result *r, FILE *to)
 {
     fprintf(to,
-            "seed %" PRIu64 ": %s, %u cores, %u clients: %s; %" PRIu64 " events in %.2f s, virtual "
+            "seed %" PRIu64 ": %s, %u cores%s, %u clients: %s; %" PRIu64
+            " events in %.2f s, virtual "
             "%.2f s; %" PRIu64 " ok, %" PRIu64 " refused, %" PRIu64 " unknown; %" PRIu64
             " kills, %" PRIu64 " power losses, %" PRIu64 " stops, %" PRIu64 " checkpoints",
-            r->seed, r->scenario, r->cores, r->clients, word_of(r), r->events, r->seconds,
-            (double)r->time_ns / 1e9, r->ok, r->fail, r->unknown, r->kills, r->power_losses,
-            r->stops, r->checkpoints);
+            r->seed, r->scenario, r->cores, r->log_shared ? " with one log" : "", r->clients,
+            word_of(r), r->events, r->seconds, (double)r->time_ns / 1e9, r->ok, r->fail, r->unknown,
+            r->kills, r->power_losses, r->stops, r->checkpoints);
 }
 
 static void put_json_text(const char *text, FILE *to)
@@ -166,15 +167,16 @@ void hf_run_describe_json(const hf_run_result *r, FILE *to)
 {
     static const char *const codes[] = { "ok", "wrong", "usage", "stuck", "crashed" };
     fprintf(to,
-            "{\"seed\":%" PRIu64 ",\"scenario\":\"%s\",\"cores\":%u,\"clients\":%u,\"result\":"
+            "{\"seed\":%" PRIu64
+            ",\"scenario\":\"%s\",\"cores\":%u,\"log_per\":\"%s\",\"clients\":%u,\"result\":"
             "\"%s\",\"refused\":%u,\"hash\":\"%016" PRIx64 "\",\"events\":%" PRIu64
             ",\"seconds\":%.3f,\"virtual_ns\":%" PRIu64 ",\"ok\":%" PRIu64 ",\"fail\":%" PRIu64
             ",\"unknown\":%" PRIu64 ",\"kills\":%" PRIu64 ",\"power_losses\":%" PRIu64
             ",\"stops\":%" PRIu64 ",\"checkpoints\":%" PRIu64 ",\"two_phase\":%" PRIu64
             ",\"text\":",
-            r->seed, r->scenario, r->cores, r->clients, codes[r->code], r->refused, r->hash,
-            r->events, r->seconds, r->time_ns, r->ok, r->fail, r->unknown, r->kills,
-            r->power_losses, r->stops, r->checkpoints, r->two_phase);
+            r->seed, r->scenario, r->cores, r->log_shared ? "device" : "core", r->clients,
+            codes[r->code], r->refused, r->hash, r->events, r->seconds, r->time_ns, r->ok, r->fail,
+            r->unknown, r->kills, r->power_losses, r->stops, r->checkpoints, r->two_phase);
     put_json_text(r->text, to);
     fputs("}", to);
 }

@@ -175,6 +175,14 @@ static void draw_clients(hf_run_state *run)
 
 /* ---- The node ---- */
 
+static bool log_shared(const hf_run_state *run)
+{
+    hf_world_prng prng = stream(run, 7);
+    bool drawn = hf_world_prng_chance(&prng, 300000);
+    return run->config->log_per == HF_RUN_LOG_DRAWN ? drawn
+                                                    : run->config->log_per == HF_RUN_LOG_DEVICE;
+}
+
 static void draw_node(hf_run_state *run)
 {
     hf_run_plan *plan = &run->plan;
@@ -190,6 +198,10 @@ static void draw_node(hf_run_state *run)
     c->log_staging_bytes = (2 + hf_world_prng_below(&prng, 3)) << 20;
     c->log_batch_bytes = (uint64_t)(4 + hf_world_prng_below(&prng, 61)) << 12;
     c->log_flushes = 1 + (uint32_t)hf_world_prng_below(&prng, 2);
+    c->log_shared = log_shared(run);
+    if (c->log_shared) {
+        plan->faults.damage_only = NULL; /* not every file lies with a core */
+    }
     c->retention_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);
     c->lock_wait_ns = hf_world_prng_between(&prng, 50 * MS, 5 * S);
     c->push_ns = hf_world_prng_between(&prng, 100 * US, 10 * MS);

@@ -132,6 +132,10 @@ void hf_run_words(const hf_run_config *config, const hf_run_result *result, char
     if (config->cores != 0) {
         at += snprintf(text + at, room - (size_t)at, " --cores %u", config->cores);
     }
+    if (config->log_per != HF_RUN_LOG_DRAWN) {
+        at += snprintf(text + at, room - (size_t)at, " --log-per %s",
+                       config->log_per == HF_RUN_LOG_DEVICE ? "device" : "core");
+    }
     if (config->clients != 0) {
         at += snprintf(text + at, room - (size_t)at, " --clients %u", config->clients);
     }

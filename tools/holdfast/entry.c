@@ -242,6 +242,9 @@ bool hf_entry_describe(const hf_log_record *record, hf_tree *map)
                                          "tombstone", "range",  "bulk" };
     bool known = record->kind != 0 && record->kind < sizeof names / sizeof names[0];
     hf_tree_put(map, "lsn", hf_tree_integer((int64_t)record->lsn));
+    if (record->range != 0) { /* of a common log: the position in the core's own stream */
+        hf_tree_put(map, "position", hf_tree_integer((int64_t)record->index));
+    }
     hf_tree_put(map, "kind", hf_tree_text(names[known ? record->kind : 0]));
     hf_tree_put(map, "bytes", hf_tree_integer(record->data.size));
     switch ((hf_entry_kind)record->kind) {

@@ -40,9 +40,9 @@ static void put_change(const hf_tree *change)
     }
 }
 
-static void put_line(const dump *d, const hf_tree *map)
+static void put_line(const char *core, const hf_tree *map)
 {
-    (void)fputs(d->core->name, stdout);
+    (void)fputs(core, stdout);
     for (size_t i = 0; i < map->count; i += 2) {
         const char *name = (const char *)map->items[i].text.data;
         const hf_tree *value = &map->items[i + 1];
@@ -69,8 +69,13 @@ static hf_err on_record(void *context, const hf_log_record *record)
     }
     hf_tool_mark mark = hf_tool_marked();
     hf_tree map = { .kind = HF_TREE_MAP };
+    char core[32];
+    (void)snprintf(core, sizeof core, "%s", d->core->name);
+    if (record->range != 0) { /* of a common log */
+        (void)snprintf(core, sizeof core, "core-%02" PRIu64, record->range - 1);
+    }
     if (d->tool->json) {
-        hf_tree_put(&map, "core", hf_tree_text(d->core->name));
+        hf_tree_put(&map, "core", hf_tree_text(core));
     }
     bool good = hf_entry_describe(record, &map);
     if (!good) {
@@ -81,7 +86,7 @@ static hf_err on_record(void *context, const hf_log_record *record)
         hf_tree_json(&map, stdout);
         (void)fputc('\n', stdout);
     } else {
-        put_line(d, &map);
+        put_line(core, &map);
     }
     hf_tool_release(mark);
     return ferror(stdout) ? HF_E_CLOSED : HF_OK;
@@ -119,6 +124,9 @@ int hf_tool_log_dump(const hf_tool *tool, const hf_store *store, uint64_t from)
     for (uint32_t i = 0; i < store->core_count && !ferror(stdout); i++) {
         dump d = { .tool = tool, .core = &core, .from = from };
         int one = HF_TOOL_IO;
+        if (store->log_shared && store->cores[i] != HF_STORE_DEVICE) {
+            continue; /* checkpoints only */
+        }
         if (hf_store_core_open(&core, store, store->cores[i])) {
             one = dump_core(&d, &core, spill);
         } else {

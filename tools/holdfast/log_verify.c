@@ -18,12 +18,16 @@ typedef struct verify {
     bool damaged, newer, unreadable;
     hf_checkpoint_manifest manifest;
     uint64_t lsn; /* from which a start replays */
+    bool all;     /* ... which is not known: what is there is read */
+    bool has_log; /* of its own */
+    bool has_checkpoint;
     uint64_t entries, checkpoint_bytes;
     uint64_t records, batches, log_bytes;
     uint64_t lsn_first, lsn_last; /* of the log that is there */
     uint64_t bad_lsn;             /* the first record whose contents make no sense; 0: none */
     uint64_t bad_segment;
-    char last_key[96]; /* of the checkpoint file at hand */
+    uint64_t positions[HF_STORE_CORES_MAX]; /* of a common log: of the newest record; 0: none yet */
+    char last_key[96];                      /* of the checkpoint file at hand */
 } verify;
 
 static hf_tree format(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -203,12 +207,26 @@ static bool check_checkpoint(verify *v, hf_heap *heap)
 
 /* ---- The log --------------------------------------------------------------------------------- */
 
+/* In a common log the records of each core follow each other without a gap. */
+static bool follows(verify *v, const hf_log_record *record)
+{
+    bool common = v->core->number == HF_STORE_DEVICE;
+    if (!common || record->range == 0 || record->range > HF_STORE_CORES_MAX) {
+        return !common && record->range == 0;
+    }
+    uint64_t *newest = &v->positions[record->range - 1];
+    uint64_t before = record->index - HF_LOG_RECORD_HEAD - record->data.size;
+    bool good = *newest == 0 || *newest == before;
+    *newest = record->index;
+    return good;
+}
+
 static hf_err on_record(void *context, const hf_log_record *record)
 {
     verify *v = context;
     hf_tree ignored = { .kind = HF_TREE_MAP };
     hf_tool_mark mark = hf_tool_marked();
-    bool good = hf_entry_describe(record, &ignored);
+    bool good = hf_entry_describe(record, &ignored) && follows(v, record);
     hf_tool_release(mark);
     v->records++;
     if (!good) {
@@ -315,7 +333,7 @@ static void check_log(verify *v)
     }
     uint8_t *spill = hf_tool_grow(NULL, SPILL);
     hf_log_walk_open(&walk, &handler, core->id, core->segments[core->first],
-                     core->segments[core->segment_count - 1], v->lsn, false, spill, SPILL);
+                     core->segments[core->segment_count - 1], v->lsn, v->all, spill, SPILL);
     hf_err err = hf_store_walk(v->core, &walk);
     if (err != HF_OK) {
         log_problem(v, &walk, err);
@@ -357,8 +375,12 @@ static hf_tree core_tree(const verify *v)
     hf_tree_put(&log, "records_to_replay", hf_tree_integer((int64_t)v->records));
     hf_tree_put(&log, "lsn_first", hf_tree_integer((int64_t)v->lsn_first));
     hf_tree_put(&log, "lsn_end", hf_tree_integer((int64_t)v->lsn_last));
-    hf_tree_put(&map, "checkpoint", checkpoint);
-    hf_tree_put(&map, "log", log);
+    if (v->has_checkpoint) {
+        hf_tree_put(&map, "checkpoint", checkpoint);
+    }
+    if (v->has_log) {
+        hf_tree_put(&map, "log", log);
+    }
     hf_tree_put(&map, "notes", v->notes);
     hf_tree_put(&map, "problems", v->problems);
     return map;
@@ -371,12 +393,18 @@ static const char *text_at(const hf_tree *map, const char *name)
 
 static void put_lines(const verify *v)
 {
-    (void)printf("%s: %s: checkpoint: %" PRIu32 " files, %" PRIu64 " entries; log: %" PRIu32
-                 " segments, %" PRIu64 " batches, %" PRIu64 " records to replay, positions %" PRIu64
-                 " to %" PRIu64 "\n",
-                 v->core->name, v->problems.count == 0 ? "good" : "DAMAGED", v->manifest.file_count,
-                 v->entries, v->core->segment_count - v->core->first, v->batches, v->records,
-                 v->lsn_first, v->lsn_last);
+    (void)printf("%s: %s", v->core->name, v->problems.count == 0 ? "good" : "DAMAGED");
+    if (v->has_checkpoint) {
+        (void)printf(": checkpoint: %" PRIu32 " files, %" PRIu64 " entries", v->manifest.file_count,
+                     v->entries);
+    }
+    if (v->has_log) {
+        (void)printf("%s log: %" PRIu32 " segments, %" PRIu64 " batches, %" PRIu64
+                     " records to replay, positions %" PRIu64 " to %" PRIu64,
+                     v->has_checkpoint ? ";" : ":", v->core->segment_count - v->core->first,
+                     v->batches, v->records, v->lsn_first, v->lsn_last);
+    }
+    (void)fputc('\n', stdout);
     for (size_t i = 0; i < v->notes.count; i++) {
         (void)printf("  note: %s\n", (const char *)v->notes.items[i].text.data);
     }
@@ -387,8 +415,11 @@ static void put_lines(const verify *v)
     }
 }
 
-static void verify_core(verify *v, hf_heap *heap, uint16_t number)
+/* `least`, `unknown`: of the cores so far, where the common log is to be read from. */
+static void verify_core(verify *v, hf_heap *heap, uint16_t number, uint64_t *least, bool *unknown)
 {
+    v->has_checkpoint = number != HF_STORE_DEVICE;
+    v->has_log = !v->has_checkpoint || !v->core->store->log_shared;
     v->problems.kind = v->notes.kind = HF_TREE_LIST;
     if (!hf_store_core_open(v->core, v->core->store, number)) {
         problem(v, HF_E_IO, v->core->name, 0, hf_tree_text(strerror(errno)),
@@ -400,8 +431,17 @@ static void verify_core(verify *v, hf_heap *heap, uint16_t number)
                 hf_tree_text("whatever this core held"));
         return;
     }
-    (void)check_checkpoint(v, heap);
-    check_log(v);
+    if (v->has_checkpoint) {
+        bool known = check_checkpoint(v, heap);
+        *unknown = *unknown || !known;
+        *least = v->lsn < *least ? v->lsn : *least;
+    } else {
+        v->lsn = *least == UINT64_MAX ? 0 : *least;
+        v->all = *unknown || *least == UINT64_MAX;
+    }
+    if (v->has_log) {
+        check_log(v);
+    }
     hf_store_core_close(v->core);
 }
 
@@ -417,10 +457,12 @@ int hf_tool_log_verify(const hf_tool *tool, const hf_store *store)
         return hf_tool_say(HF_TOOL_SYSTEM, "no memory");
     }
     hf_heap *heap = hf_heap_open(region, HEAP);
+    uint64_t least = UINT64_MAX;
+    bool unknown = false;
     for (uint32_t i = 0; i < store->core_count; i++) {
         verify v = { .tool = tool, .core = &core };
         core.store = store;
-        verify_core(&v, heap, store->cores[i]);
+        verify_core(&v, heap, store->cores[i], &least, &unknown);
         hf_store_progress_end();
         (void)hf_tree_add(&cores, core_tree(&v));
         if (!tool->json) {

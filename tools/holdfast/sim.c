@@ -30,6 +30,7 @@ static void usage(FILE *to)
 {
     fputs("usage: holdfast sim [--seed N] [--seeds COUNT] [--events N | --minutes M]\n"
           "                    [--scenario NAME] [--cores C] [--clients N] [--no-faults]\n"
+          "                    [--log-per core|device]\n"
           "                    [--with KIND,...] [--without KIND,...] [--seconds S] "
           "[--replay-check] [--json] [--trace FILE]\n"
           "                    [--history DIR] [--no-small] [--small-seconds S] [--no-fork]\n"
@@ -46,12 +47,14 @@ static void usage(FILE *to)
     for (uint32_t i = 0; i < hf_scenario_count; i++) {
         fprintf(to, "      %-12s %s\n", hf_scenarios[i].name, hf_scenarios[i].what);
     }
-    fputs("  --cores C         1 to 4; drawn when left out\n"
-          "  --clients N       drawn when left out\n"
-          "  --no-faults       a world that behaves\n"
-          "  --with KIND,...   these kinds of faults are on, whatever was drawn\n"
-          "  --without KIND,... leaves these out, the rest stays as it was:\n",
-          to);
+    fputs(
+        "  --cores C         1 to 4; drawn when left out\n"
+        "  --clients N       drawn when left out\n"
+        "  --log-per WHAT    core: a log for each core; device: one for all; drawn when left out\n"
+        "  --no-faults       a world that behaves\n"
+        "  --with KIND,...   these kinds of faults are on, whatever was drawn\n"
+        "  --without KIND,... leaves these out, the rest stays as it was:\n",
+        to);
     for (uint32_t i = 0; i < HF_RUN_FAULT_KINDS; i++) {
         fprintf(to, "      %-12s %s\n", hf_run_fault_name(i), hf_run_fault_text(i));
     }
@@ -151,6 +154,11 @@ static bool valued_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--clients") == 0 && number(value, 64, &n) && n > 0) {
         o->run.clients = (uint32_t)n;
         return true;
+    }
+    if (strcmp(name, "--log-per") == 0 && value != NULL) {
+        bool device = strcmp(value, "device") == 0;
+        o->run.log_per = device ? HF_RUN_LOG_DEVICE : HF_RUN_LOG_CORE;
+        return device || strcmp(value, "core") == 0;
     }
     if (strcmp(name, "--small-seconds") == 0 && number(value, 100000, &n)) {
         o->small_seconds = (uint32_t)n;

@@ -2,6 +2,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/text.h"
 #include "engine/node/datadir.h"
+#include "engine/shard/shard.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,10 @@
 static bool core_number(const char *name, uint16_t *number)
 {
     uint64_t value;
+    if (strcmp(name, HF_SHARD_DEVICE_DIR) == 0) {
+        *number = HF_STORE_DEVICE;
+        return true;
+    }
     if (strncmp(name, "core-", 5) != 0 || strlen(name) != 7 || name[5] < '0' || name[5] > '9' ||
         name[6] < '0' || name[6] > '9') {
         return false;
@@ -75,26 +80,29 @@ static int read_identity(hf_store *store)
     store->has_identity = true;
     store->node_id = identity.node_id;
     store->shards = identity.shards;
+    store->log_shared = identity.log_shared;
     return HF_TOOL_OK;
 }
 
 static void list_cores(hf_store *store, DIR *dir)
 {
-    bool there[HF_STORE_CORES_MAX] = { false };
+    bool there[HF_STORE_CORES_MAX + 1] = { false };
     uint16_t number;
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
         if (core_number(entry->d_name, &number)) {
             there[number] = true;
         }
     }
-    for (uint16_t i = 0; i < HF_STORE_CORES_MAX; i++) {
+    store->log_shared = store->log_shared || there[HF_STORE_DEVICE];
+    there[HF_STORE_DEVICE] = store->log_shared;
+    for (uint16_t i = 0; i <= HF_STORE_CORES_MAX; i++) {
         if (there[i] || i < store->shards) {
             store->cores[store->core_count++] = i;
         }
     }
 }
 
-/* "DIR/core-01" is one core of DIR. */
+/* "DIR/core-01" is one core of DIR, "DIR/device-00" the log of all. */
 static const char *split_core(const char *path, uint16_t *number)
 {
     char *copy = hf_tool_take(strlen(path) + 3);
@@ -143,6 +151,7 @@ int hf_store_open(hf_store *store, const char *path, bool force)
     }
     if (parent != NULL) {
         store->cores[store->core_count++] = one;
+        store->log_shared = store->log_shared || one == HF_STORE_DEVICE;
         return HF_TOOL_OK;
     }
     int copy = dup(store->dir);
@@ -181,6 +190,10 @@ bool hf_store_core_open(hf_store_core *core, const hf_store *store, uint16_t num
     core->read_bytes = 0;
     core->id = store->node_id == 0 ? 0 : store->node_id * HF_DATADIR_SHARDS_MAX + number;
     (void)snprintf(core->name, sizeof core->name, "core-%02u", number);
+    if (number == HF_STORE_DEVICE) {
+        core->id = store->node_id == 0 ? 0 : ~(store->node_id * HF_DATADIR_SHARDS_MAX);
+        memcpy(core->name, HF_SHARD_DEVICE_DIR, sizeof HF_SHARD_DEVICE_DIR);
+    }
     int fd = openat(store->dir, core->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     core->listed = dir != NULL;

@@ -9,22 +9,24 @@
 #include "tools/holdfast/tree.h"
 
 enum { HF_STORE_CORES_MAX = 64, HF_STORE_SEGMENTS_MAX = 4096, HF_STORE_PATH = 4096 };
+enum { HF_STORE_DEVICE = HF_STORE_CORES_MAX }; /* the number of what is no core: the common log */
 
 typedef struct hf_store {
     const char *path;
-    int dir;                            /* of the data directory; -1: not open */
-    bool has_identity;                  /* HOLDFAST is there and whole */
-    uint64_t node_id;                   /* 0: not known */
-    uint64_t shards;                    /* that there must be; 0: not known */
-    char identity_fault[256];           /* "": none */
-    uint16_t cores[HF_STORE_CORES_MAX]; /* to look at, ascending */
+    int dir;                                /* of the data directory; -1: not open */
+    bool has_identity;                      /* HOLDFAST is there and whole */
+    uint64_t node_id;                       /* 0: not known */
+    uint64_t shards;                        /* that there must be; 0: not known */
+    bool log_shared;                        /* the cores have one log, which is looked at last */
+    char identity_fault[256];               /* "": none */
+    uint16_t cores[HF_STORE_CORES_MAX + 1]; /* to look at, ascending */
     uint32_t core_count;
 } hf_store;
 
 /* One core's files. */
 typedef struct hf_store_core {
     const hf_store *store;
-    char name[16]; /* "core-00" */
+    char name[16]; /* "core-00"; "device-00" */
     uint16_t number;
     uint64_t id; /* 0: any */
     bool listed;

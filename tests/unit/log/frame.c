@@ -105,7 +105,7 @@ void frame_start(frame *f, uint64_t from)
     f->recovered = 0;
     f->from = from;
     f->detail[0] = '\0';
-    hf_log_recover(f->log, from);
+    hf_log_recover(f->log, from, from);
 }
 
 hf_err frame_recover(frame *f, uint64_t from)

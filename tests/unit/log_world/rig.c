@@ -164,7 +164,7 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t ls
         return;
     }
     judge_loaded(r, lsn, head);
-    hf_log_recover(r->log, lsn);
+    hf_log_recover(r->log, lsn, lsn);
 }
 
 static bool on_next(void *context, hf_buf *out)
@@ -284,7 +284,7 @@ void rig_boot(rig *r)
     hf_world_boot(r->world, 0, &core, r);
     if (r->log_only) {
         judge_remembered(r);
-        hf_log_recover(r->log, r->reported);
+        hf_log_recover(r->log, r->reported, r->reported);
     } else {
         hf_checkpoint_load(r->checkpoint);
     }

@@ -19,7 +19,7 @@ static pid_t start_holder(const char *path)
     if (pid == 0) {
         hf_datadir dir;
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves it alone */
-        byte = hf_datadir_open(&dir, path, 2, &problem) == HF_EXIT_OK ? 'y' : 'n';
+        byte = hf_datadir_open(&dir, path, 2, false, &problem) == HF_EXIT_OK ? 'y' : 'n';
         if (write(ready[1], &byte, 1) == 1) {
             for (;;) {
                 (void)pause();
@@ -42,14 +42,14 @@ static void second_process(void **unused)
     hf_datadir dir;
     test_make(path);
     pid_t pid = start_holder(path);
-    assert_int_equal(hf_datadir_open(&dir, path, 2, &problem), HF_EXIT_LOCKED);
+    assert_int_equal(hf_datadir_open(&dir, path, 2, false, &problem), HF_EXIT_LOCKED);
     (void)snprintf(want, sizeof want, "is in use by process %ld, since 20", (long)pid);
     assert_non_null(strstr(problem.text, want));
     assert_int_equal(dir.fd, -1);
     assert_int_equal(dir.lock_fd, -1);
 
     assert_int_equal(kill(pid, SIGKILL), 0); /* not yet reaped: the lock may be there for a while */
-    assert_int_equal(hf_datadir_open(&dir, path, 2, &problem), HF_EXIT_OK);
+    assert_int_equal(hf_datadir_open(&dir, path, 2, false, &problem), HF_EXIT_OK);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_false(dir.made);
     hf_datadir_close(&dir);
@@ -63,10 +63,10 @@ static void same_process(void **unused)
     hf_datadir first;
     hf_datadir second;
     test_make(path);
-    assert_int_equal(hf_datadir_open(&first, path, 2, &problem), HF_EXIT_OK);
-    assert_int_equal(hf_datadir_open(&second, path, 2, &problem), HF_EXIT_LOCKED);
+    assert_int_equal(hf_datadir_open(&first, path, 2, false, &problem), HF_EXIT_OK);
+    assert_int_equal(hf_datadir_open(&second, path, 2, false, &problem), HF_EXIT_LOCKED);
     hf_datadir_close(&first);
-    assert_int_equal(hf_datadir_open(&second, path, 2, &problem), HF_EXIT_OK);
+    assert_int_equal(hf_datadir_open(&second, path, 2, false, &problem), HF_EXIT_OK);
     hf_datadir_close(&second);
     test_remove(path);
 }

@@ -12,7 +12,7 @@ static char name[256];
 static hf_exit open_close(uint16_t shards, hf_identity *identity, bool *made)
 {
     hf_datadir dir;
-    hf_exit code = hf_datadir_open(&dir, path, shards, &problem);
+    hf_exit code = hf_datadir_open(&dir, path, shards, false, &problem);
     if (code == HF_EXIT_OK) {
         if (identity != NULL) {
             *identity = dir.identity;
@@ -97,15 +97,18 @@ static void nonsense_with_a_right_sum(void **unused)
 {
     (void)unused;
     static const char *const wrong[] = {
-        "holdfast 0\nnode 0123456789abcdef\nshards 2\ncreated x\n",
-        "holdfast 1\nnode 0000000000000000\nshards 2\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcde\nshards 2\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcdeg\nshards 2\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcdef\nshards 0\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcdef\nshards 65\ncreated x\n",
+        "holdfast 0\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated x\n",
+        "holdfast 1\nnode 0000000000000000\nshards 2\nlog-per core\ncreated x\n",
+        "holdfast 1\nnode 0123456789abcde\nshards 2\nlog-per core\ncreated x\n",
+        "holdfast 1\nnode 0123456789abcdeg\nshards 2\nlog-per core\ncreated x\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 0\nlog-per core\ncreated x\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 65\nlog-per core\ncreated x\n",
         "holdfast 1\nnode 0123456789abcdef\ncreated x\n",
-        "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated 2026-11-21T13:45:00Z-and-too-long\n",
-        "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated x\nmore y\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated x\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per disk\ncreated x\n",
+        ("holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated "
+         "2026-11-21T13:45:00Z-and-too-long\n"),
+        "holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated x\nmore y\n",
         "",
     };
     assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_OK);
@@ -113,7 +116,7 @@ static void nonsense_with_a_right_sum(void **unused)
         put_with_sum(wrong[i]);
         assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_CORRUPT);
     }
-    put_with_sum("holdfast 1\nnode 0123456789abcdef\nshards 2\ncreated x\n");
+    put_with_sum("holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated x\n");
     assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_OK);
 }
 
@@ -124,6 +127,23 @@ static void a_shard_is_missing(void **unused)
     assert_int_equal(rmdir(test_path(name, path, "core-01")), 0);
     assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_CORRUPT);
     assert_non_null(strstr(problem.text, "/core-01 is missing, with the data of a shard"));
+    assert_int_not_equal(access(name, F_OK), 0);
+}
+
+/* Whether the shards share a log is fixed when the directory is made, and their log is missed. */
+static void the_common_log_is_missing(void **unused)
+{
+    (void)unused;
+    hf_datadir dir;
+    for (int shared = 1; shared >= 0; shared--) {
+        assert_int_equal(hf_datadir_open(&dir, path, 2, shared != 0, &problem), HF_EXIT_OK);
+        assert_true(dir.identity.log_shared);
+        assert_int_equal(dir.made, shared != 0);
+        hf_datadir_close(&dir);
+    }
+    assert_int_equal(rmdir(test_path(name, path, "device-00")), 0);
+    assert_int_equal(hf_datadir_open(&dir, path, 2, true, &problem), HF_EXIT_CORRUPT);
+    assert_non_null(strstr(problem.text, "/device-00 is missing, with the log of all shards"));
     assert_int_not_equal(access(name, F_OK), 0);
 }
 
@@ -170,14 +190,15 @@ static void no_place_for_it(void **unused)
 {
     (void)unused;
     hf_datadir dir;
-    assert_int_equal(hf_datadir_open(&dir, "/does/not/exist", 2, &problem), HF_EXIT_CREATE);
+    assert_int_equal(hf_datadir_open(&dir, "/does/not/exist", 2, false, &problem), HF_EXIT_CREATE);
     assert_string_equal(problem.text, "cannot create the data directory /does/not/exist: make the "
                                       "directory above it first");
     test_write(test_path(name, path, "file"), "", 0);
-    assert_int_equal(hf_datadir_open(&dir, name, 2, &problem), HF_EXIT_CREATE);
+    assert_int_equal(hf_datadir_open(&dir, name, 2, false, &problem), HF_EXIT_CREATE);
     assert_non_null(strstr(problem.text, "Not a directory"));
     mode_t before = umask(0);
-    assert_int_equal(hf_datadir_open(&dir, test_path(name, path, "new"), 1, &problem), HF_EXIT_OK);
+    assert_int_equal(hf_datadir_open(&dir, test_path(name, path, "new"), 1, false, &problem),
+                     HF_EXIT_OK);
     (void)umask(before);
     hf_datadir_close(&dir);
     struct stat st;
@@ -209,6 +230,7 @@ int main(void)
         CASE(every_turned_bit_is_seen),
         CASE(newer_format),
         CASE(nonsense_with_a_right_sum),
+        CASE(the_common_log_is_missing),
         CASE(a_shard_is_missing),
         CASE(the_identity_is_missing),
         CASE(half_made_is_made_again),

@@ -107,8 +107,10 @@ static void every_form_of_a_flag(void **unused)
     (void)unused;
     assert_int_equal(ARGS("--listen=[::1]:9", "--no-pin", "--log_level", "warn", "--spin-us=0",
                           "--http", "localhost:0", "--log-flushes", "2", "--outcome-horizon=1h",
-                          "--log-per", "core"),
+                          "--log-per", "device"),
                      HF_EXIT_OK);
+    assert_int_equal(config.log_per, HF_LOG_PER_DEVICE);
+    assert_true(hf_config_says_log_per(&config));
     assert_string_equal(config.listen.host, "::1");
     assert_int_equal(config.listen.port, 9);
     assert_false(config.pin);

@@ -32,8 +32,7 @@ static const wrong files[] = {
        " or 1m") },
     { "recovery-target = 0\n", "f:1: recovery-target: 0 is out of range; it may be from 1s to 1h" },
     { "log-format = xml\n", "f:1: log-format: \"xml\" is none of logfmt|json" },
-    { "log-per = device\n",
-      "f:1: log-per: this version keeps one log for each core only; leave it at core" },
+    { "log-per = disk\n", "f:1: log-per: \"disk\" is none of core|device" },
     { "pin = yes\n", "f:1: pin: \"yes\" is neither true nor false" },
     { "listen = 7379\n",
       "f:1: listen: \"7379\" is not HOST:PORT, such as 127.0.0.1:7379 or [::1]:7379" },
@@ -125,8 +124,7 @@ static const struct {
     { { "--cores", "1", "--cores", "1" }, "--cores is given twice; leave one out" },
     { { "--pin", "--no-pin" }, "--pin is given twice; leave one out" },
     { { "--cores", "0" }, "--cores: 0 is out of range; it may be from 1 to 64" },
-    { { "--log-per", "device" },
-      "--log-per: this version keeps one log for each core only; leave it at core" },
+    { { "--log-per", "both" }, "--log-per: \"both\" is none of core|device" },
     { { "--data=" }, "--data: a path of 0 characters; it may have 1 to 1023" },
 };
 /* clang-format on */
