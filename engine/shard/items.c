@@ -127,7 +127,7 @@ static hf_lock_mode mode_of(const hf_command *command)
     return (command->flags & HF_COMMAND_WRITE) != 0 ? HF_LOCK_X : HF_LOCK_S;
 }
 
-enum { WANTS_KEPT = 64 * 1024, HASHES_LOOKED_AT = 4 };
+enum { WANTS_KEPT = 64 * 1024, HASHES_LOOKED_AT = 4, WANTED_AHEAD = 16 };
 
 static hf_bytes keep_key(hf_shard *shard, hf_bytes user)
 {
@@ -195,6 +195,18 @@ static void gather_fence(hf_shard *shard, const hf_txn_fence *fence)
     gather(shard, &w);
 }
 
+/* The first key was asked for ahead: what the others miss overlaps with the work on it. */
+static void want_the_others(hf_shard *shard)
+{
+    const want *w = (const want *)(const void *)shard->wants.data;
+    uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
+    for (uint32_t i = 1; i < count && i < WANTED_AHEAD; i++) {
+        if (!w[i].is_range) {
+            (void)hf_table_want(shard->table, w[i].key, w[i].hash);
+        }
+    }
+}
+
 bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
 {
     hf_buf *wants = &shard->wants;
@@ -231,6 +243,7 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
         gather_fence(shard, &fence);
     }
     HF_ASSERT(keys->size <= msg->head.size && !keys->failed);
+    want_the_others(shard);
     return !wants->failed;
 }
 
@@ -518,7 +531,9 @@ bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
 {
     enum { FEW = 64 * 1024 };
     uint64_t bytes = effects.size + shard->promised;
-    if (bytes <= FEW && may_grow(shard, bytes) && hf_table_admits(shard->table, bytes)) {
+    hf_table_need worst = hf_table_worst(shard->table, effects.size);
+    if (effects.size <= FEW && may_grow(shard, bytes) &&
+        hf_table_admits_exactly(shard->table, bytes, &worst)) {
         return true;
     }
     hf_table_need need = hf_mutations_cost(shard->table, effects);

@@ -86,13 +86,18 @@ bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_tab
     return hf_heap_free(table->heap) >= all && have_runs(table->heap, need->runs, need->built);
 }
 
-bool hf_table_admits(const hf_table *table, uint64_t bytes)
+hf_table_need hf_table_worst(const hf_table *table, uint64_t bytes)
 {
-    hf_table_need worst = {
+    return (hf_table_need){
         .changes = (uint32_t)least_of(bytes / CHANGE_LEAST + 1, HF_TABLE_ADMIT_CHANGES),
         .built = table->value_most,
         .runs = bytes > SPAN / 2 ? 2 * bytes : 0,
     };
+}
+
+bool hf_table_admits(const hf_table *table, uint64_t bytes)
+{
+    hf_table_need worst = hf_table_worst(table, bytes);
     return hf_table_admits_exactly(table, bytes, &worst);
 }
 

@@ -68,7 +68,10 @@ typedef struct hf_table_need {
     uint64_t copied; /* bytes of values that get another expiry */
     uint64_t runs;   /* bytes of values, put or copied, that are blocks of whole spans */
 } hf_table_need;
-/* The same for who has counted. */
+/* The worst that so many bytes of changes could be. */
+hf_table_need hf_table_worst(const hf_table *table, uint64_t bytes);
+/* Whether there is room for what was counted, or for the worst; `bytes` may hold more than those
+ * changes. */
 bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_table_need *need);
 /* A new version, not older than the newest one; kind NONE is a tombstone (nothing is kept when the
  * key has no version). `value` is copied. */
