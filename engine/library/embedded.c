@@ -22,7 +22,7 @@ enum {
     SPIN_US = 20,
     SPIN_CHECKS = 16,
     READY_WAIT_MS = 1000,
-    MAP_SIZE_MAX = 16 * 1024 * 1024,
+    SILENT_MOST = 16,
 };
 
 /* In pages of its own: the cores' part must be aligned, and a child of fork does not see it. */
@@ -249,6 +249,7 @@ typedef struct core_link {
     hf_txn *unsent_first, *unsent_last;
     uint32_t unsent_at; /* bytes of the first that are in the pipe */
     uint32_t under_way;
+    uint32_t silent; /* requests in the pipe that the core was not rung for */
     bool in_reply;
     hf_local_reply head; /* of the reply that is coming, and how much of it came */
     uint32_t got;
@@ -407,6 +408,30 @@ static void send_on(hf_client *client, uint16_t core)
     }
 }
 
+/* While the host's functions run, one ring stands for several requests: it is a fence and often a
+ * line that the core has just written. */
+static void ring_soon(hf_client *client, uint16_t core)
+{
+    ends *n = ends_of(client);
+    core_link *to = &n->links[core];
+    to->silent++;
+    if (!client->polling || to->silent >= SILENT_MOST) {
+        to->silent = 0;
+        hf_local_ring(n->local, core);
+    }
+}
+
+static void ring_all(hf_client *client)
+{
+    ends *n = ends_of(client);
+    for (uint16_t i = 0; i < n->count; i++) {
+        if (n->links[i].silent != 0) {
+            n->links[i].silent = 0;
+            hf_local_ring(n->local, i);
+        }
+    }
+}
+
 static uint16_t core_of(hf_client *client, const hf_txn *txn)
 {
     ends *n = ends_of(client);
@@ -439,7 +464,7 @@ static void send_call(hf_client *client, hf_txn *txn)
     if (to->unsent_first == NULL && hf_local_fits(n->local, txn->core, whole_size(txn))) {
         uint32_t end = put(client, txn, 0);
         HF_ASSERT(end == whole_size(txn));
-        hf_local_ring(n->local, txn->core);
+        ring_soon(client, txn->core);
         return;
     }
     if (to->unsent_last == NULL) {
@@ -622,6 +647,7 @@ static void pump(hf_client *client)
 {
     ends *n = ends_of(client);
     disarm(client);
+    ring_all(client);
     for (uint16_t i = 0; i < n->count; i++) {
         core_link *with = &n->links[i];
         hf_pipe *pipe = hf_local_pipe(n->local, i);
@@ -697,6 +723,7 @@ static void wait_for(hf_client *client, uint32_t wait_ms)
 static void quiet(hf_client *client)
 {
     ends *n = ends_of(client);
+    ring_all(client);
     if (!n->watched) {
         return; /* then nobody need ring */
     }

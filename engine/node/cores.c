@@ -284,6 +284,9 @@ void hf_cores_close(hf_cores *cores)
         hf_uring_close(cores->uring);
     }
     for (uint16_t i = 0; i < cores->count; i++) {
+        if (cores->core[i].shard != NULL) {
+            hf_shard_close(cores->core[i].shard);
+        }
         hf_pages_unmap(cores->core[i].region, (size_t)cores->region_bytes);
     }
 }

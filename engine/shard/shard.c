@@ -426,6 +426,11 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
     return shard;
 }
 
+void hf_shard_close(hf_shard *shard)
+{
+    hf_heap_close(shard->heap);
+}
+
 void hf_shard_stop(hf_shard *shard)
 {
     if (!shard->stopping) {

@@ -51,6 +51,8 @@ uint64_t hf_shard_least_bytes(const hf_shard_config *config);
 /* NULL: the region is too small. `region` is 64 KiB aligned. */
 HF_MUST_USE hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size,
                                     const hf_shard_config *config);
+/* After its last turn: the region is the caller's again. */
+void hf_shard_close(hf_shard *shard);
 /* What the world calls, with the shard as context. */
 const hf_io_handler *hf_shard_handler(void);
 

@@ -37,6 +37,11 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
     return is_odd_one(shard, FAKE_NO_ROOM) ? NULL : shard;
 }
 
+void hf_shard_close(hf_shard *shard)
+{
+    HF_ASSERT(shard->io != NULL);
+}
+
 static uint64_t on_turn(void *context)
 {
     hf_shard *shard = context;
