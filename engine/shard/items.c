@@ -514,15 +514,17 @@ static bool log_has_room(hf_shard *shard, const hf_msg *msg)
            hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
 }
 
-/* Data grows into what is left beside the spare, and leaves an eighth of it in one piece, for
- * requests and replies. Blocks count here and not spans: else a heap from which every other block
- * was given back would be full. */
+/* Data grows into what is left beside the spare, and then leaves an eighth of it in one piece. What
+ * requests and replies hold for the moment does not count: they live on the spare, and their part
+ * is bounded where they come from. Blocks count and not spans: else a heap from which every other
+ * block was given back would be full. */
 static bool may_grow(const hf_shard *shard, uint64_t bytes)
 {
     uint64_t part = hf_heap_capacity(shard->heap) / SPARE_PART;
     uint64_t spare = part < SPARE_MOST ? part : SPARE_MOST;
-    return hf_heap_lent(shard->heap) + bytes + spare <= hf_heap_capacity(shard->heap) &&
-           hf_heap_fits(shard->heap, spare / 8);
+    uint64_t most = hf_heap_capacity(shard->heap) - spare - shard->base_bytes;
+    uint64_t data = hf_table_bytes(shard->table) + bytes;
+    return data <= most / 2 || (data <= most && hf_heap_fits(shard->heap, spare / 8));
 }
 
 /* Versions that only readers of the past want go before a write is refused. Most changes are few

@@ -423,6 +423,7 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
         !hf_session__open(shard) || !hf_boot__open(shard)) {
         return NULL;
     }
+    shard->base_bytes = hf_heap_lent(heap) - hf_table_bytes(shard->table);
     return shard;
 }
 

@@ -64,7 +64,7 @@ static void add_chunk(hf_table *table)
         if (a->chunk_count != 0) {
             memcpy(chunks, a->chunks, a->chunk_count * sizeof *chunks);
         }
-        hf_heap_give(table->heap, a->chunks);
+        hf_table__give(table, a->chunks);
         a->chunks = chunks;
         a->chunk_room = room;
     }
@@ -88,7 +88,7 @@ void hf_table__alarm_clear(hf_table *table, hf_table__entry *entry)
     }
     /* One chunk is kept over, so that a count that swings about a border does not thrash. */
     if (a->chunk_count >= 2 && a->count <= (a->chunk_count - 2) * HF_ALARM_CHUNK) {
-        hf_heap_give(table->heap, a->chunks[--a->chunk_count]);
+        hf_table__give(table, a->chunks[--a->chunk_count]);
     }
 }
 

@@ -92,7 +92,7 @@ static void direct(hf_table *table, uint64_t hash, uint64_t ref)
 
 static hf_table__segment *segment_open(hf_table *table)
 {
-    hf_table__segment *segment = hf_heap_take(table->heap, sizeof *segment);
+    hf_table__segment *segment = hf_table__try(table, sizeof *segment);
     if (segment != NULL) {
         memset(segment, 0, sizeof *segment);
         table->hash.segments++;
@@ -103,13 +103,13 @@ static hf_table__segment *segment_open(hf_table *table)
 bool hf_table__hash_open(hf_table *table)
 {
     hf_table__hash *h = &table->hash;
-    h->directory = hf_heap_take(table->heap, sizeof *h->directory);
+    h->directory = hf_table__try(table, sizeof *h->directory);
     if (h->directory == NULL) {
         return false;
     }
     hf_table__segment *first = segment_open(table);
     if (first == NULL) {
-        hf_heap_give(table->heap, h->directory);
+        hf_table__give(table, h->directory);
         return false;
     }
     h->directory[0] = ref_of(first, 0, false);
@@ -121,10 +121,10 @@ void hf_table__hash_close(hf_table *table)
     hf_table__hash *h = &table->hash;
     for (uint64_t i = 0; i < UINT64_C(1) << h->depth; i++) {
         if (i >> depth_of(h->directory[i]) == 0) {
-            hf_heap_give(table->heap, segment_at(h->directory[i]));
+            hf_table__give(table, segment_at(h->directory[i]));
         }
     }
-    hf_heap_give(table->heap, h->directory);
+    hf_table__give(table, h->directory);
 }
 
 uint64_t hf_table_hash(const hf_table *table, hf_bytes key)
@@ -277,13 +277,13 @@ static bool grow_directory(hf_table *table)
     if (h->depth == HF_HASH_DEPTH_MAX) {
         return false;
     }
-    uint64_t *directory = hf_heap_take(table->heap, 2 * count * sizeof *directory);
+    uint64_t *directory = hf_table__try(table, 2 * count * sizeof *directory);
     if (directory == NULL) {
         return false;
     }
     memcpy(directory, h->directory, count * sizeof *directory);
     memcpy(directory + count, h->directory, count * sizeof *directory);
-    hf_heap_give(table->heap, h->directory);
+    hf_table__give(table, h->directory);
     h->directory = directory;
     h->depth++;
     return true;

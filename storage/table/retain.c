@@ -10,7 +10,7 @@ enum { PINS_LEAST = 64 };
 
 bool hf_table__pins_open(hf_table *table)
 {
-    table->pins = hf_heap_take(table->heap, PINS_LEAST * sizeof *table->pins);
+    table->pins = hf_table__try(table, PINS_LEAST * sizeof *table->pins);
     table->pin_room = PINS_LEAST;
     return table->pins != NULL;
 }
@@ -35,7 +35,7 @@ static void grow_pins(hf_table *table)
 {
     hf_table__pin *pins = hf_table__take(table, 2 * (size_t)table->pin_room * sizeof *pins);
     memcpy(pins, table->pins, table->pin_count * sizeof *pins);
-    hf_heap_give(table->heap, table->pins);
+    hf_table__give(table, table->pins);
     table->pins = pins;
     table->pin_room *= 2;
 }

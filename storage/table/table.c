@@ -86,6 +86,11 @@ bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_tab
     return hf_heap_free(table->heap) >= all && have_runs(table->heap, need->runs, need->built);
 }
 
+uint64_t hf_table_bytes(const hf_table *table)
+{
+    return table->held;
+}
+
 hf_table_need hf_table_worst(const hf_table *table, uint64_t bytes)
 {
     return (hf_table_need){
@@ -103,7 +108,7 @@ bool hf_table_admits(const hf_table *table, uint64_t bytes)
 
 void *hf_table__take(hf_table *table, size_t size)
 {
-    void *block = hf_heap_take(table->heap, size);
+    void *block = hf_table__try(table, size);
     HF_ASSERT(block != NULL); /* hf_table_admits() was not asked, or is wrong */
     return block;
 }
@@ -120,7 +125,7 @@ static uint16_t room_behind(const hf_table *table, const void *block, size_t use
 static void give_external(hf_table *table, const hf_table__state *s)
 {
     if ((s->flags & HF_STATE_EXTERNAL) != 0) {
-        hf_heap_give(table->heap, s->external);
+        hf_table__give(table, s->external);
     }
 }
 
@@ -161,7 +166,7 @@ static void set_value(hf_table *table, hf_table__state *s, uint8_t *owned, const
         s->flags |= HF_STATE_EXTERNAL;
     }
     if (owned != used) {
-        hf_heap_give(table->heap, owned);
+        hf_table__give(table, owned);
     }
     if (s->size > table->value_most) {
         table->value_most = s->size;
@@ -189,7 +194,7 @@ void hf_table__version_free(hf_table *table, hf_table__version *version)
     table->garbage_count--;
     table->stats.versions--;
     give_external(table, &version->state);
-    hf_heap_give(table->heap, version);
+    hf_table__give(table, version);
 }
 
 /* Puts a version into the chain below `above`. */
@@ -272,7 +277,7 @@ void hf_table__entry_free(hf_table *table, hf_table__entry *e)
     hf_table__tree_remove(table, e);
     table->stats.versions--;
     give_external(table, &e->state);
-    hf_heap_give(table->heap, e);
+    hf_table__give(table, e);
 }
 
 /* ---- Reading ---- */

@@ -60,6 +60,8 @@ enum { HF_TABLE_ADMIT_CHANGES = 4096 }; /* asked for at once; more of them are a
  * case: a table of small heap says no with some MiB left, one of large values earlier, as any
  * change may build the largest value anew. */
 bool hf_table_admits(const hf_table *table, uint64_t bytes);
+/* Bytes in blocks of the table: data, old versions, index. */
+uint64_t hf_table_bytes(const hf_table *table);
 /* What changes take beside their bytes: hf_mutations_cost() counts it. */
 typedef struct hf_table_need {
     uint32_t changes;

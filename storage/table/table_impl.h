@@ -235,12 +235,27 @@ struct hf_table {
     uint32_t pin_count;
     uint32_t pin_room;
     uint32_t value_most; /* the largest value so far */
+    uint64_t held;       /* bytes in its blocks */
     hf_table_stats stats;
     hf_buf scratch;
     uint64_t wanted[HF_TABLE_WANT_RING]; /* hashes whose entries are not fetched yet */
     uint32_t want_count;
 };
 
+/* All memory of the table, but for the scratch, is taken and given here, so that it is counted. */
+static inline void *hf_table__try(hf_table *table, size_t size)
+{
+    size_t before = hf_heap_lent(table->heap);
+    void *block = hf_heap_take(table->heap, size);
+    table->held += hf_heap_lent(table->heap) - before;
+    return block;
+}
+static inline void hf_table__give(hf_table *table, void *block)
+{
+    size_t before = hf_heap_lent(table->heap);
+    hf_heap_give(table->heap, block);
+    table->held -= before - hf_heap_lent(table->heap);
+}
 /* Memory that hf_table_admits() has promised. */
 void *hf_table__take(hf_table *table, size_t size);
 

@@ -15,7 +15,7 @@
 
 static hf_table__node *node_open(hf_table *table, uint32_t level)
 {
-    hf_table__node *node = hf_heap_take(table->heap, sizeof *node);
+    hf_table__node *node = hf_table__try(table, sizeof *node);
     if (node != NULL) {
         memset(node, 0, sizeof *node);
         node->level = (uint16_t)level;
@@ -35,7 +35,7 @@ static void node_close(hf_table *table, hf_table__node *node)
     } else {
         table->tree.inners--;
     }
-    hf_heap_give(table->heap, node);
+    hf_table__give(table, node);
 }
 
 bool hf_table__tree_open(hf_table *table)

@@ -222,10 +222,12 @@ class Bounds(Case):
 
     def test_overflow(self):
         ask = self.client
-        for start, delta in ((MOST, 1), (LEAST, -1), (1, MOST), (-2, LEAST)):
+        for start, delta in ((MOST, 1), (LEAST, -1), (1, MOST), (-2, LEAST + 1), (-2, LEAST)):
             with self.subTest((start, delta)):
                 ask("SET", "acc", start)
-                self.fails("^(LIMIT|ERR increment or decrement would overflow)", "HF.ADD", "acc", delta)
+                words = "ERR value is not an integer or out of range" if delta == LEAST else \
+                    "(LIMIT|ERR increment or decrement would overflow)"  # the least number has no opposite
+                self.fails(f"^{words}", "HF.ADD", "acc", delta)
                 self.assertEqual(ask("GET", "acc"), b"%d" % start)
         ask("SET", "acc", "text")
         self.fails("^ERR value is not an integer or out of range", "HF.ADD", "acc", 1)
