@@ -100,10 +100,14 @@ typedef struct hf_io_handler {
     void (*on_accept)(void *context, hf_conn_id conn, hf_listener listener);
     /* Bytes came; they are lent for the call. */
     void (*on_received)(void *context, hf_conn_id conn, hf_bytes data);
+    /* The peer will send no more, but may still read: no on_received follows. What was sent before
+     * has all come. The connection stays until conn_close(), or until a send fails. NULL: it is
+     * closed then. */
+    void (*on_eof)(void *context, hf_conn_id conn);
     /* The one outstanding send ended; its memory is the caller's again. */
     void (*on_sent)(void *context, hf_conn_id conn);
-    /* The peer closed, or the connection failed: the last call for this id. Comes also after
-     * conn_close(), when the kernel has let go of every buffer. */
+    /* The connection failed, or conn_close() was called and the kernel has let go of every buffer:
+     * the last call for this id. */
     void (*on_closed)(void *context, hf_conn_id conn);
     /* Once per loop turn, after everything above. Answers when the next turn is due at the latest,
      * in now_ns terms; UINT64_MAX: only when something comes; now_ns or less: do not sleep. */

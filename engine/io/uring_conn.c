@@ -245,6 +245,9 @@ static void received(hf_uring_core *core, hf_uring_conn *conn, int32_t result, u
     }
     if (conn->state == HF_URING_CONN_CLOSING) {
         close_if_quiet(core, conn);
+    } else if (result == 0 && core->io.handler->on_eof != NULL) {
+        conn->ended = true;
+        core->io.handler->on_eof(core->io.context, id_of(core, conn));
     } else if (result == 0 || (result < 0 && !is_passing(result))) {
         close_start(core, conn); /* end of the stream, or a broken one */
     } else if (conn->want && !conn->receiving) {
@@ -354,7 +357,7 @@ void hf_uring__conn_receive(hf_io *io, hf_conn_id id, bool on)
         return;
     }
     hf_uring_conn *conn = find(core, id);
-    if (conn == NULL || conn->state != HF_URING_CONN_OPEN) {
+    if (conn == NULL || conn->state != HF_URING_CONN_OPEN || conn->ended) {
         return;
     }
     conn->want = on;

@@ -35,7 +35,8 @@ enum { HF_URING_PEER_SIZE = 56, HF_URING_NONE = -1 };
 
 /* A connection's life: free -> open -> closing -> free.
  *
- *   open     between on_accept and the first reason to close (conn_close, end of stream, an error)
+ *   open     between on_accept and the first reason to close (conn_close, an error; the end of the
+ *            stream, where there is no on_eof)
  *   closing  nothing new is started; what is in flight was cancelled. When receiving, sending and
  *            cancels are all over, CLOSE is submitted; when it completes on_closed is called
  *
@@ -57,6 +58,7 @@ typedef struct hf_uring_conn {
     bool want;      /* receiving is asked for */
     bool receiving; /* a multishot receive is armed: a last completion of it will come */
     bool stopping;  /* ... and its cancellation was submitted */
+    bool ended;     /* on_eof was called: nothing more is received */
     bool sending;
     bool close_submitted;
 } hf_uring_conn;

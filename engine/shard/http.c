@@ -183,12 +183,14 @@ static bool answer(hf_shard *shard, hf_conn *conn, const hf_http_request *reques
 static void work(hf_shard *shard, hf_conn *conn)
 {
     hf_http *http = http_of(conn);
+    bool more = false; /* what is there is no whole request */
     while (!http->waiting && !conn->closing && !conn->close_after && conn->out.size < OUTPUT_MAX &&
            conn->in_start < conn->in.size) {
         hf_http_request request;
         hf_bytes data = hf_bytes_of(conn->in.data + conn->in_start, conn->in.size - conn->in_start);
         hf_http_state state = hf_http_parse(data, &request);
         if (state == HF_HTTP_MORE) {
+            more = true;
             break;
         }
         if (state == HF_HTTP_BAD) {
@@ -205,6 +207,10 @@ static void work(hf_shard *shard, hf_conn *conn)
         memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
         conn->in.size -= conn->in_start;
         conn->in_start = 0;
+    }
+    if (conn->ended && !http->waiting && (more || conn->in.size == 0)) {
+        conn->close_after = true; /* once all is answered */
+        hf_conn__dirty(shard, conn);
     }
     bool off = conn->in.size >= INPUT_MAX;
     if (off != conn->receive_off && !conn->closing) {
@@ -230,6 +236,14 @@ void hf_http__received(hf_shard *shard, hf_conn *conn, hf_bytes data)
     work(shard, conn);
 }
 
+/* Requests that are there are still answered. */
+void hf_http__ended(hf_shard *shard, hf_conn *conn)
+{
+    if (http_of(conn) != NULL) {
+        work(shard, conn);
+    }
+}
+
 void hf_http__resume(hf_shard *shard, hf_ticket ticket)
 {
     hf_conn *conn = hf_conn__find(shard, ticket.place);
@@ -247,7 +261,7 @@ uint64_t hf_http__turn(hf_shard *shard)
     while (conn != NULL) {
         hf_http *http = http_of(conn);
         hf_conn *next = http->next;
-        if (conn->in.size != 0) {
+        if (conn->in.size != 0 || (conn->ended && !conn->close_after)) {
             work(shard, conn);
         }
         bool half = conn->in.size != 0 && !http->waiting && conn->out.size == 0;

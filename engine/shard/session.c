@@ -739,6 +739,9 @@ static void process(hf_shard *shard, hf_conn *conn)
         }
         conn->in_start += used;
     }
+    if (conn->ended && (conn->wants_more || conn->in_start == conn->in.size)) {
+        conn->close_after = true; /* once all is answered */
+    }
     hf_conn__compact(shard, conn);
 }
 
@@ -787,6 +790,21 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
     set_receive(shard, conn);
     weigh(shard->session, conn);
     cut_off_heaviest(shard);
+}
+
+void hf_session__ended(hf_shard *shard, hf_conn_id id)
+{
+    hf_conn *conn = hf_conn__find(shard, id);
+    if (conn == NULL || conn->closing) {
+        return;
+    }
+    conn->ended = true;
+    if (conn->listener == HF_LISTENER_HTTP) {
+        hf_http__ended(shard, conn);
+    } else if (conn->listener == HF_LISTENER_CLIENT) {
+        process(shard, conn);
+    }
+    hf_conn__dirty(shard, conn); /* flush() closes when there is nothing left to say */
 }
 
 /* ---- Bytes out ---- */

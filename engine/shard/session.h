@@ -13,6 +13,8 @@
 
 void hf_session__accept(hf_shard *shard, hf_conn_id conn, hf_listener listener);
 void hf_session__received(hf_shard *shard, hf_conn_id conn, hf_bytes data);
+/* The client sends no more: it is answered, then closed. */
+void hf_session__ended(hf_shard *shard, hf_conn_id conn);
 void hf_session__sent(hf_shard *shard, hf_conn_id conn);
 void hf_session__closed(hf_shard *shard, hf_conn_id conn);
 /* Once per loop turn: sends what was gathered. Answers when it wants the next turn. */

@@ -223,7 +223,9 @@ static void finish(hf_shard *shard, hf_gather *gather, hf_buf *reply)
     }
     uint64_t token = merge(shard, gather, &ask, entries, &count);
     token = token < ask.from ? ask.from : token;
-    if (count == 0 && shard->io->now_ns < ask.until_ns && !shard->stopping &&
+    const hf_conn *conn = hf_conn__find(shard, gather->ticket.place);
+    bool wants = conn != NULL && !conn->ended; /* who sends no more may be gone: not waited for */
+    if (count == 0 && shard->io->now_ns < ask.until_ns && !shard->stopping && wants &&
         wait_on(shard, gather, poll_ns)) {
         gather->put_off = true;
         return;

@@ -66,6 +66,7 @@ typedef struct hf_conn {
     uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, has_barrier;
     bool wants_more; /* what is gathered is part of one request */
+    bool ended;      /* the client sends no more */
     uint64_t weight; /* of its buffers, as counted in the session's */
     uint32_t window; /* requests that may be under way */
 
@@ -208,6 +209,7 @@ void hf_apply__replied(hf_shard *shard, hf_ticket ticket, hf_bytes reply);
 /* ---- http.c ---- */
 void hf_http__accept(hf_shard *shard, hf_conn *conn);
 void hf_http__received(hf_shard *shard, hf_conn *conn, hf_bytes data);
+void hf_http__ended(hf_shard *shard, hf_conn *conn);
 void hf_http__closed(hf_shard *shard, hf_conn *conn);
 
 #endif

@@ -231,6 +231,13 @@ static void on_received(void *context, hf_conn_id conn, hf_bytes data)
     hf_shard__drain(shard);
 }
 
+static void on_eof(void *context, hf_conn_id conn)
+{
+    hf_shard *shard = context;
+    hf_session__ended(shard, conn);
+    hf_shard__drain(shard);
+}
+
 static void on_sent(void *context, hf_conn_id conn)
 {
     hf_shard *shard = context;
@@ -360,6 +367,7 @@ const hf_io_handler *hf_shard_handler(void)
         .on_message_back = on_message_back,
         .on_accept = on_accept,
         .on_received = on_received,
+        .on_eof = on_eof,
         .on_sent = on_sent,
         .on_closed = on_closed,
         .on_turn = on_turn,

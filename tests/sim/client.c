@@ -81,6 +81,7 @@ static void connect_now(void *context)
         return;
     }
     client->connect_at = UINT64_MAX;
+    client->connect_ns = hf_world_now(client->world);
     client->conn = hf_world_connect(client->world, HF_LISTENER_CLIENT, &client_calls, client);
     greet(client);
 }
@@ -105,6 +106,7 @@ static void down(hf_client *client)
     bool waiting = client->state == HF_CLIENT_WAITING;
     client->state = HF_CLIENT_DOWN;
     client->conn = 0;
+    client->half = false;
     client->desert_at = UINT64_MAX;
     client->in_size = client->in_whole = client->in_count = 0;
     client->out_size = client->out_commands = client->expected = 0;
@@ -247,10 +249,20 @@ void hf_client_send(hf_client *client)
     client->out_size = client->out_commands = 0;
 }
 
+void hf_client_send_once(hf_client *client)
+{
+    bool half = hf_world_prng_chance(&client->prng, client->habits.half_ppm);
+    hf_client_send(client);
+    if (half) {
+        client->half = true;
+        hf_world_client_end(client->world, client->conn);
+    }
+}
+
 void hf_client_look(hf_client *client)
 {
     uint64_t patience = client->habits.patience_ns;
-    bool asked = client->state == HF_CLIENT_WAITING || client->state == HF_CLIENT_GREETING;
+    bool asked = client->state != HF_CLIENT_DOWN && client->state != HF_CLIENT_READY;
     if (asked && patience != 0 && hf_world_now(client->world) - client->sent_ns > patience) {
         hf_client_leave(client, HF_WORLD_CLOSE_RESET);
     }
@@ -381,7 +393,7 @@ static void whole(hf_client *client)
         greeted(client);
         return;
     }
-    client->state = HF_CLIENT_READY;
+    client->state = client->half ? HF_CLIENT_ENDING : HF_CLIENT_READY;
     client->desert_at = UINT64_MAX;
     client->expected = 0;
     client->in_size = client->in_whole = client->in_count = 0;

@@ -29,6 +29,7 @@ typedef enum hf_client_state {
     HF_CLIENT_GREETING,
     HF_CLIENT_READY,
     HF_CLIENT_WAITING,
+    HF_CLIENT_ENDING, /* has half-closed and has all its replies: the node is to close */
 } hf_client_state;
 
 typedef struct hf_client_handler {
@@ -42,6 +43,7 @@ typedef struct hf_client_handler {
 typedef struct hf_client_habits {
     uint32_t desert_ppm;  /* batches after which it walks away without waiting */
     uint64_t desert_ns;   /* ... after this long, on average */
+    uint32_t half_ppm;    /* batches of hf_client_send_once() after which it sends no more */
     uint64_t patience_ns; /* longest wait for a batch; 0: for ever */
     bool resp3;
 } hf_client_habits;
@@ -55,8 +57,9 @@ struct hf_client {
     hf_client_habits habits;
     hf_world_prng prng;
     hf_conn_id conn;
-    uint64_t sent_ns;
+    uint64_t sent_ns, connect_ns;
     uint64_t desert_at, connect_at; /* UINT64_MAX: not */
+    bool half;                      /* it said that this batch was its last */
     bool stopped;                   /* connects no more */
     bool calling;                   /* inside its handler */
 
@@ -95,6 +98,9 @@ void hf_client_put_text(hf_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Sends the batch. Only when ready. */
 void hf_client_send(hf_client *client);
+/* The same, for a batch after which the workload sends nothing that needs this connection: maybe it
+ * is the last one, and the client half-closes. The node has to answer it all the same. */
+void hf_client_send_once(hf_client *client);
 /* Walks away from the connection now; a batch under way counts as lost. */
 void hf_client_leave(hf_client *client, hf_world_close_kind kind);
 /* To be called now and then: patience. */

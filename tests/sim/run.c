@@ -58,6 +58,11 @@ bool hf_run_wall_steady(const hf_run_state *run, uint64_t since)
     return count == steps_made(run);
 }
 
+uint64_t hf_run_stopped_at(const hf_run_state *run)
+{
+    return run->stopped_at;
+}
+
 bool hf_run_over(const hf_run_state *run)
 {
     return run->phase == HF_PHASE_OVER;
@@ -233,7 +238,7 @@ static void actors_open(hf_run_state *run)
         actor->wake_at = UINT64_MAX;
         actor->process = run->next_process++;
         habits.resp3 = i % 2 == 1;
-        habits.desert_ppm = 0; /* only while faults are on */
+        habits.desert_ppm = habits.half_ppm = 0; /* only while faults are on */
         hf_client_open(&actor->client, run->world, i, run->config->seed, &habits, &actor_handler,
                        actor);
         actor->client.trace = run->config->trace;
@@ -241,11 +246,13 @@ static void actors_open(hf_run_state *run)
     }
 }
 
-static void actors_habits(hf_run_state *run, uint32_t desert_ppm, uint64_t patience_ns)
+static void actors_habits(hf_run_state *run, const hf_client_habits *habits)
 {
     for (uint32_t i = 0; i < run->actor_count; i++) {
-        run->actors[i].client.habits.desert_ppm = desert_ppm;
-        run->actors[i].client.habits.patience_ns = patience_ns;
+        hf_client_habits *to = &run->actors[i].client.habits;
+        to->desert_ppm = habits->desert_ppm;
+        to->half_ppm = habits->half_ppm;
+        to->patience_ns = habits->patience_ns;
         tick_at(&run->actors[i], 0);
     }
 }
@@ -338,7 +345,7 @@ static void begin_safety(hf_run_state *run)
     run->safety_end = c->time_ns == 0 ? UINT64_MAX : now + c->time_ns;
     run->crash_at_event = events + 1 + hf_world_prng_expo(&run->chaos, run->plan.crash_events);
     run->space_at = now + hf_world_prng_expo(&run->chaos, run->plan.space_ns);
-    actors_habits(run, run->plan.habits.desert_ppm, run->plan.habits.patience_ns);
+    actors_habits(run, &run->plan.habits);
 }
 
 static void begin_liveness(hf_run_state *run)
@@ -353,7 +360,7 @@ static void begin_liveness(hf_run_state *run)
     if (wall < run->wall_max) { /* the clock is set right again */
         hf_world_clock_step(run->world, (int64_t)(run->wall_max - wall));
     }
-    actors_habits(run, 0, 0);
+    actors_habits(run, &(hf_client_habits){ .resp3 = false });
 }
 
 static void begin_finish(hf_run_state *run)

@@ -34,6 +34,7 @@ typedef enum hf_run_code {
     X(CLOCK,   "clock",   "the wall clock steps and drifts")              \
     X(NET,     "net",     "slow, cut and vanishing connections")          \
     X(CLIENT,  "client",  "clients that walk away")                       \
+    X(HALF,    "half",    "clients that half-close after a request")      \
     X(SPACE,   "space",   "the disk is full for a while")                 \
     X(ERROR,   "error",   "disk operations that fail")                    \
     X(DAMAGE,  "damage",  "bit rot, lost and misdirected writes")

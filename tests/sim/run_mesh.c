@@ -106,6 +106,11 @@ static void on_received(void *context, hf_conn_id conn, hf_bytes data)
     hf_shard_handler()->on_received(((hf_run_mesh *)context)->shard, conn, data);
 }
 
+static void on_eof(void *context, hf_conn_id conn)
+{
+    hf_shard_handler()->on_eof(((hf_run_mesh *)context)->shard, conn);
+}
+
 static void on_sent(void *context, hf_conn_id conn)
 {
     hf_shard_handler()->on_sent(((hf_run_mesh *)context)->shard, conn);
@@ -128,6 +133,7 @@ const hf_io_handler *hf_run__mesh_handler(void)
         .on_message_back = on_message_back,
         .on_accept = on_accept,
         .on_received = on_received,
+        .on_eof = on_eof,
         .on_sent = on_sent,
         .on_closed = on_closed,
         .on_turn = on_turn,

@@ -189,6 +189,7 @@ static void next_crash(hf_run_state *run)
 static void clean_stop(hf_run_state *run)
 {
     run->stopping = true;
+    run->stopped_at = hf_world_now(run->world);
     run->result->stops++;
     for (uint16_t i = 0; i < run->cores; i++) {
         hf_shard_stop(run->shards[i]);

@@ -173,6 +173,18 @@ static void draw_clients(hf_run_state *run)
     }
 }
 
+static void draw_half(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 10);
+    bool half = chosen(run, HF_RUN_FAULT_BIT(HALF), hf_world_prng_coin(&prng));
+    uint32_t ppm = (uint32_t)hf_world_prng_between(&prng, 10000, 300000);
+    if (half && wants(run, HF_RUN_FAULT_BIT(HALF))) {
+        plan->habits.half_ppm = ppm;
+        plan->kinds |= HF_RUN_FAULT_BIT(HALF);
+    }
+}
+
 /* ---- The node ---- */
 
 static bool log_shared(const hf_run_state *run)
@@ -231,5 +243,6 @@ void hf_run__plan(hf_run_state *run)
     draw_mesh(run);
     draw_chaos(run);
     draw_clients(run);
+    draw_half(run);
     draw_node(run);
 }

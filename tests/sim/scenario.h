@@ -78,6 +78,8 @@ const hf_scenario *hf_scenario_find(const char *name); /* NULL: unknown */
 uint64_t hf_run_now(const hf_run_state *run);
 hf_world *hf_run_world(const hf_run_state *run);
 uint16_t hf_run_cores(const hf_run_state *run);
+/* When the last clean stop began: from then on a node closes what it has answered. */
+uint64_t hf_run_stopped_at(const hf_run_state *run);
 bool hf_run_is_small(const hf_run_state *run);
 /* The latest time the wall clock ever showed, and how far a core's idea of it may lag behind. */
 uint64_t hf_run_wall_max(const hf_run_state *run);

@@ -44,6 +44,8 @@ typedef struct op {
     form form;
     uint32_t txn, track, stage;
     uint32_t count;
+    bool half; /* the client said that it was the last one */
+    uint64_t connected;
     hf_conn_id connection;
     command commands[COMMANDS_MAX];
 } op;
@@ -134,6 +136,7 @@ static void start(hf_workload *w, hf_actor *a)
                                   GET,    GET,    DEL,    MSET,   MGET,   COPY,   TXN };
     uint32_t plain = hf_world_prng_coin(prng) ? 6 : sizeof draws / sizeof draws[0];
     k->busy = true;
+    o->connected = a->client.connect_ns;
     o->count = 1 + (uint32_t)hf_world_prng_below(prng, COMMANDS_MAX);
     for (uint32_t i = 0; i < o->count; i++) {
         command *m = &o->commands[i];
@@ -143,7 +146,8 @@ static void start(hf_workload *w, hf_actor *a)
         m->value = 1 + (int64_t)hf_world_prng_below(prng, 1000);
         put_command(w, &a->client, k, m);
     }
-    hf_client_send(&a->client);
+    hf_client_send_once(&a->client);
+    o->half = a->client.half;
 }
 
 /* ---- Judging ---- */
@@ -220,6 +224,12 @@ static void step_batch(hf_workload *w, hf_actor *a, const hf_reply *replies, uin
     op *o = op_of(a);
     track *k = &t->track[o->track];
     HF_ASSERT(replies == NULL || count == o->count);
+    if (replies == NULL && o->half && hf_world_closed_by_node(hf_run_world(w->run)) &&
+        hf_run_stopped_at(w->run) < o->connected) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "pipeline: the node closed a half-closed connection before %u replies",
+                    o->count);
+    }
     for (uint32_t i = 0; replies != NULL && i < count; i++) {
         hf_heard heard = hf_heard_of(&replies[i]);
         if (heard == HF_HEARD_UNKNOWN) {

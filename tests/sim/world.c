@@ -361,7 +361,7 @@ static bool world_calls_core(uint8_t kind)
 {
     return kind == HF_WORLD__TURN || kind == HF_WORLD__MESSAGE || kind == HF_WORLD__BACK ||
            kind == HF_WORLD__DONE || kind == HF_WORLD__ACCEPT || kind == HF_WORLD__UP ||
-           kind == HF_WORLD__SENT || kind == HF_WORLD__CLOSED;
+           kind == HF_WORLD__EOF || kind == HF_WORLD__SENT || kind == HF_WORLD__CLOSED;
 }
 
 static void world_call(hf_world *w, hf_world__event *event)
@@ -407,6 +407,9 @@ static void world_dispatch(hf_world *w, hf_world__event *event)
         break;
     case HF_WORLD__UP:
         hf_world__up(w, ptr);
+        break;
+    case HF_WORLD__EOF:
+        hf_world__eof(w, ptr);
         break;
     case HF_WORLD__TAKE:
         hf_world__take(w, ptr);

@@ -213,6 +213,10 @@ void hf_world_client_send(hf_world *world, hf_conn_id conn, hf_bytes data);
 uint64_t hf_world_client_unsent(const hf_world *world, hf_conn_id conn);
 void hf_world_client_read(hf_world *world, hf_conn_id conn, bool on);
 void hf_world_client_close(hf_world *world, hf_conn_id conn, hf_world_close_kind kind);
+/* Sends no more (a shutdown of this side), but reads on, until on_closed. */
+void hf_world_client_end(hf_world *world, hf_conn_id conn);
+/* Inside a client's on_closed: the node closed it, all that it had sent came first. */
+bool hf_world_closed_by_node(const hf_world *world);
 /* The core that has it, or UINT16_MAX before it was accepted or after it ended. */
 uint16_t hf_world_client_core(const hf_world *world, hf_conn_id conn);
 

@@ -90,9 +90,9 @@ static hf_world__conn *conn_of(hf_io *io, hf_conn_id id)
 
 static void conn_free(hf_world *w, hf_world__conn *conn)
 {
-    hf_world__event **const events[] = { &conn->accept,   &conn->up_next, &conn->take,
-                                         &conn->sent_end, &conn->closed,  &conn->down_next,
-                                         &conn->hangup };
+    hf_world__event **const events[] = { &conn->accept,    &conn->up_next,  &conn->eof,
+                                         &conn->take,      &conn->sent_end, &conn->closed,
+                                         &conn->down_next, &conn->hangup };
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         hf_world__cancel(w, events[i]);
     }
@@ -145,8 +145,11 @@ static void conn_go(hf_world *w, hf_world__conn *conn)
     if (node && conn->receive_on) {
         if (conn->up.size != 0) {
             conn_schedule(w, conn, &conn->up_next, HF_WORLD__UP, conn_delay(w));
-        } else if (conn->leaving == HF_WORLD__LEFT || conn->leaving == HF_WORLD__RESET) {
+        } else if (conn->leaving == HF_WORLD__RESET) {
             conn_schedule(w, conn, &conn->closed, HF_WORLD__CLOSED, conn_delay(w));
+        } else if ((conn->leaving == HF_WORLD__LEFT || conn->half) && !conn->ended &&
+                   conn->up_next == NULL) {
+            conn_schedule(w, conn, &conn->eof, HF_WORLD__EOF, conn_delay(w));
         }
     }
     if (node && conn->send_on && conn->sent_end == NULL && conn->down.size < conn->window) {
@@ -234,6 +237,7 @@ void hf_world__conn_close(hf_io *io, hf_conn_id id)
     if (conn->up.size != 0 && hf_world_prng_coin(&w->net_faults)) {
         buffer_drop(&conn->down);
     }
+    hf_world__cancel(w, &conn->eof);
     hf_world__cancel(w, &conn->take);
     hf_world__cancel(w, &conn->sent_end);
     hf_world__cancel(w, &conn->closed);
@@ -288,6 +292,28 @@ void hf_world__up(hf_world *w, hf_world__conn *conn)
     w->calling = -1;
     w->lent = NULL;
     buffer_end(cut, size);
+}
+
+/* The client sends no more, and all that it sent has come. Whether it still reads shows when
+ * something is sent to it. */
+void hf_world__eof(hf_world *w, hf_world__conn *conn)
+{
+    hf_world__core *core = &w->cores[conn->core];
+    conn->eof = NULL;
+    if (conn->node_closing || conn->up.size != 0 || !conn->receive_on || conn->ended) {
+        conn_go(w, conn);
+        return;
+    }
+    if (core->io.handler->on_eof == NULL) {
+        conn_schedule(w, conn, &conn->closed, HF_WORLD__CLOSED, 0);
+        return;
+    }
+    conn->ended = true;
+    hf_world__enter(core);
+    hf_world__record(w, HF_WORLD__EOF, conn->core, 0, conn->id, conn->half, NULL);
+    w->calling = conn->core;
+    core->io.handler->on_eof(core->io.context, conn->id);
+    w->calling = -1;
 }
 
 void hf_world__take(hf_world *w, hf_world__conn *conn)
@@ -348,6 +374,7 @@ void hf_world__closed(hf_world *w, hf_world__conn *conn)
     conn->send_on = false;
     buffer_drop(&conn->up);
     hf_world__cancel(w, &conn->up_next);
+    hf_world__cancel(w, &conn->eof);
     hf_world__cancel(w, &conn->take);
     hf_world__cancel(w, &conn->sent_end);
     w->calling = conn->core;
@@ -388,8 +415,15 @@ void hf_world__hangup(hf_world *w, hf_world__conn *conn)
     hf_world__record(w, HF_WORLD__HANGUP, HF_WORLD__NOCORE, 0, id, conn->leaving, NULL);
     conn->client_open = false;
     hf_world__cancel(w, &conn->down_next);
+    w->closed_by_node = conn->node_closing && !conn->crashed && conn->leaving == HF_WORLD__STAYS;
     conn_forget(w, conn);
     client->on_closed(context, id);
+    w->closed_by_node = false;
+}
+
+bool hf_world_closed_by_node(const hf_world *w)
+{
+    return w->closed_by_node;
 }
 
 static uint16_t conn_choose_core(hf_world *w)
@@ -467,7 +501,7 @@ static hf_world__conn *conn_of_client(const hf_world *w, hf_conn_id id)
 void hf_world_client_send(hf_world *w, hf_conn_id id, hf_bytes data)
 {
     hf_world__conn *conn = conn_of_client(w, id);
-    if (conn == NULL || !conn->node_open || conn->leaving != HF_WORLD__STAYS) {
+    if (conn == NULL || !conn->node_open || conn->leaving != HF_WORLD__STAYS || conn->half) {
         return; /* into the void */
     }
     buffer_append(&conn->up, data.data, data.size);
@@ -491,6 +525,15 @@ void hf_world_client_read(hf_world *w, hf_conn_id id, bool on)
     hf_world__conn *conn = conn_of_client(w, id);
     if (conn != NULL) {
         conn->client_reading = on;
+        conn_go(w, conn);
+    }
+}
+
+void hf_world_client_end(hf_world *w, hf_conn_id id)
+{
+    hf_world__conn *conn = conn_of_client(w, id);
+    if (conn != NULL) {
+        conn->half = true;
         conn_go(w, conn);
     }
 }
@@ -533,8 +576,10 @@ void hf_world__conns_crash(hf_world *w, hf_world_crash_kind kind)
         }
         conn->node_open = false;
         conn->send_on = false;
+        conn->crashed = true;
         hf_world__cancel(w, &conn->accept);
         hf_world__cancel(w, &conn->up_next);
+        hf_world__cancel(w, &conn->eof);
         hf_world__cancel(w, &conn->take);
         hf_world__cancel(w, &conn->sent_end);
         hf_world__cancel(w, &conn->closed);

@@ -10,7 +10,7 @@
 /* clang-format off */
 #define HF_WORLD__EVENTS(X) \
     X(TURN) X(MESSAGE) X(BACK) X(LAND) X(DONE) \
-    X(ACCEPT) X(UP) X(TAKE) X(SENT) X(CLOSED) X(DOWN) X(HANGUP) \
+    X(ACCEPT) X(UP) X(EOF) X(TAKE) X(SENT) X(CLOSED) X(DOWN) X(HANGUP) \
     X(CALL) X(ROT) X(SLOW) X(CLOCK) X(PAUSE) \
     X(BOOT) X(CRASH) X(FATAL) X(FAULTS) X(NOTE) X(CONNECT) X(LEAVE) X(DAMAGE)
 /* clang-format on */
@@ -129,6 +129,9 @@ typedef struct hf_world__conn {
     uint8_t listener;
     bool accepted, node_open, node_closing, receive_on;
     bool client_open, client_reading, slow;
+    bool half;       /* the client sends no more, but reads */
+    bool ended;      /* ... and the core knows that */
+    bool crashed;    /* the core is no more */
     uint8_t leaving; /* hf_world__leaving: the client's side, as the node may notice it */
     hf_bytes sending;
     uint32_t sent;
@@ -137,7 +140,7 @@ typedef struct hf_world__conn {
     uint64_t window; /* most bytes taken and not yet read by the client */
     hf_world__buffer up, down;
     /* At most one of each under way; NULL: none. */
-    hf_world__event *accept, *up_next, *take, *sent_end, *closed, *down_next, *hangup;
+    hf_world__event *accept, *up_next, *eof, *take, *sent_end, *closed, *down_next, *hangup;
     const hf_world_client *client;
     void *context;
     char peer[32];
@@ -173,6 +176,7 @@ struct hf_world {
     uint16_t core_count;
     int calling; /* the core whose handler runs, or -1 */
     bool running, stop, escaped;
+    bool closed_by_node; /* the connection whose on_closed is being called */
     jmp_buf escape;
     hf_world_fatal fatal;
     /* clock */
@@ -257,6 +261,7 @@ void hf_world__conn_close(hf_io *io, hf_conn_id id);
 const char *hf_world__conn_peer(hf_io *io, hf_conn_id id);
 void hf_world__accept(hf_world *w, hf_world__conn *conn);
 void hf_world__up(hf_world *w, hf_world__conn *conn);
+void hf_world__eof(hf_world *w, hf_world__conn *conn);
 void hf_world__take(hf_world *w, hf_world__conn *conn);
 void hf_world__sent(hf_world *w, hf_world__conn *conn);
 void hf_world__closed(hf_world *w, hf_world__conn *conn);

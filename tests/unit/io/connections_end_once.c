@@ -12,6 +12,7 @@ typedef enum conduct {
     CLOSE_IN_SEND,   /* close while a send cannot go on */
     HOLD_AND_RESUME, /* receive stops at the first byte, goes on at the next turn that is asked */
     SEND_TO_SLOW,    /* one large send */
+    ANSWER_AT_END,   /* one large send when the client has ended its side, then close */
     LEAVE_OPEN,      /* nothing */
 } conduct;
 
@@ -24,6 +25,7 @@ typedef struct server {
     hf_conn_id conn; /* the newest */
     _Atomic(uint64_t) received;
     _Atomic(uint32_t) accepted;
+    _Atomic(uint32_t) ended;
     _Atomic(uint32_t) sent;
     _Atomic(uint32_t) closed;
     _Atomic(bool) resume;
@@ -75,10 +77,27 @@ static void on_received(void *context, hf_conn_id conn, hf_bytes data)
     }
 }
 
+static void on_eof(void *context, hf_conn_id conn)
+{
+    server *s = context;
+    HF_ASSERT(conn == s->conn && !s->closed_this);
+    atomic_fetch_add(&s->ended, 1);
+    s->io->ops->conn_receive(s->io, conn, true); /* there is nothing to be received any more */
+    if (s->mode == ANSWER_AT_END) {
+        s->io->ops->conn_send(s->io, conn, hf_bytes_of(s->large, LARGE));
+    } else {
+        s->io->ops->conn_close(s->io, conn);
+    }
+}
+
 static void on_sent(void *context, hf_conn_id conn)
 {
     server *s = context;
-    HF_ASSERT(conn == s->conn && !s->closed_this && s->mode == SEND_TO_SLOW);
+    HF_ASSERT(conn == s->conn && !s->closed_this &&
+              (s->mode == SEND_TO_SLOW || s->mode == ANSWER_AT_END));
+    if (s->mode == ANSWER_AT_END) {
+        s->io->ops->conn_close(s->io, conn);
+    }
     atomic_fetch_add(&s->sent, 1);
 }
 
@@ -124,6 +143,7 @@ static void begin(stage *t, conduct mode, hf_uring_config config)
     handler = world_handler;
     handler.on_accept = on_accept;
     handler.on_received = on_received;
+    handler.on_eof = mode == LEAVE_OPEN ? NULL : on_eof; /* without it the end closes */
     handler.on_sent = on_sent;
     handler.on_closed = on_closed;
     handler.on_turn = on_turn;
@@ -133,7 +153,7 @@ static void begin(stage *t, conduct mode, hf_uring_config config)
     t->http_port = world_listen(&t->w, HF_LISTENER_HTTP);
     t->s.io = world_io(&t->w, 0);
     t->s.mode = mode;
-    if (mode == CLOSE_IN_SEND || mode == SEND_TO_SLOW) {
+    if (mode == CLOSE_IN_SEND || mode == SEND_TO_SLOW || mode == ANSWER_AT_END) {
         t->s.large = malloc(LARGE);
         assert_non_null(t->s.large);
         for (uint32_t i = 0; i < LARGE; i++) {
@@ -232,6 +252,32 @@ static void a_slow_reader_gets_everything(void **state)
     (void)close(fd);
     wait_for_count(&t.s.closed, 1);
     end(&t);
+    assert_int_equal(t.s.sent, 1);
+    free(in);
+}
+
+static void an_ended_client_is_answered(void **state)
+{
+    (void)state;
+    stage t;
+    uint8_t *in = malloc(LARGE);
+    assert_non_null(in);
+    begin(&t, ANSWER_AT_END, (hf_uring_config){ 0 });
+    int fd = client_open_slow(t.port);
+    client_write(fd, "x", 1);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    client_read(fd, in, LARGE);
+    for (uint32_t i = 0; i < LARGE; i++) {
+        if (in[i] != (uint8_t)(i * 13 + i / 1024)) {
+            fail_msg("byte %u differs", (unsigned)i);
+        }
+    }
+    assert_int_equal(client_read_end(fd, (char *)in, 1), 0); /* and then it ends */
+    (void)close(fd);
+    wait_for_count(&t.s.closed, 1);
+    end(&t);
+    assert_int_equal(t.s.received, 1);
+    assert_int_equal(t.s.ended, 1);
     assert_int_equal(t.s.sent, 1);
     free(in);
 }
@@ -368,6 +414,7 @@ int main(void)
         cmocka_unit_test(an_answer_before_close_arrives),
         cmocka_unit_test(a_hanging_send_is_ended),
         cmocka_unit_test(a_slow_reader_gets_everything),
+        cmocka_unit_test(an_ended_client_is_answered),
         cmocka_unit_test(a_fast_writer_is_held_back),
         cmocka_unit_test(above_the_limit_clients_are_told),
         cmocka_unit_test(a_port_has_one_owner),

@@ -251,6 +251,41 @@ static void orderly_end_comes_after_the_bytes(void **state)
     hf_world_close(world);
 }
 
+static int ended;
+
+static void echo_ended(void *context, hf_conn_id conn)
+{
+    (void)context;
+    (void)conn;
+    ended++;
+    assert_int_equal(received, 100000); /* it came after the last byte */
+}
+
+static void half_closed_client_reads_on(void **state)
+{
+    (void)state;
+    test_node node;
+    hf_world *world = start(&node, NULL);
+    static hf_io_handler ending;
+    ending = *node.cores[0].io->handler;
+    ending.on_eof = echo_ended;
+    node.cores[0].io->handler = &ending;
+    ended = 0;
+    hf_conn_id conn = connect(world);
+    hf_world_client_send(world, conn, hf_bytes_of(text, 100000));
+    hf_world_client_end(world, conn);
+    hf_world_client_send(world, conn, hf_bytes_of(text, 1)); /* too late: not sent */
+    run(world, TEST_S);
+    assert_int_equal(ended, 1);
+    assert_int_equal(node.cores[0].closed, 0);
+    assert_int_equal(it.size, 100000);
+    node.cores[0].io->ops->conn_close(node.cores[0].io, conn);
+    run(world, TEST_S);
+    assert_int_equal(node.cores[0].closed, 1);
+    assert_int_equal(it.closed, 1);
+    hf_world_close(world);
+}
+
 static void vanished_client_is_noticed_late(void **state)
 {
     (void)state;
@@ -364,6 +399,7 @@ int main(void)
         cmocka_unit_test(client_that_does_not_read_keeps_the_send),
         cmocka_unit_test(slow_clients_are_slow),
         cmocka_unit_test(orderly_end_comes_after_the_bytes),
+        cmocka_unit_test(half_closed_client_reads_on),
         cmocka_unit_test(vanished_client_is_noticed_late),
         cmocka_unit_test(reset_reaches_the_node_soon),
         cmocka_unit_test(node_closes_and_both_hear_once),
