@@ -87,7 +87,7 @@ static void rig_open(rig *r)
     r->log = hf_log_open(r->heap, hf_world_io(r->world, 0), &config, &handler);
     HF_ASSERT(r->log != NULL);
     hf_world_boot(r->world, 0, &core, r);
-    hf_log_recover(r->log, 0);
+    hf_log_recover(r->log, 0, 0);
     until_ready(r);
 }
 
