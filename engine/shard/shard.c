@@ -126,6 +126,7 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
 {
     switch ((hf_msg_kind)msg->kind) {
     case HF_MSG_TXN:
+        hf_table_fetch(shard->table); /* long before the keys are looked at */
         hf_owner__txn(shard, (const hf_msg_txn *)(const void *)msg, NULL);
         break;
     case HF_MSG_LOCK_READ:

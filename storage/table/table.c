@@ -282,6 +282,13 @@ void hf_table__entry_free(hf_table *table, hf_table__entry *e)
 
 /* ---- Reading ---- */
 
+void hf_table_fetch(hf_table *table)
+{
+    if (table->want_count != 0) {
+        hf_table__hash_fetch(table);
+    }
+}
+
 hf_got hf_table_get_hashed(const hf_table *table, hf_bytes key, uint64_t hash, uint64_t ts)
 {
     hf_table__entry *e = hf_table__find(table, key, hash);

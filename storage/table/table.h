@@ -49,6 +49,9 @@ uint64_t hf_table_hash(const hf_table *table, hf_bytes key);
 
 /* Starts fetching; true when get() will find everything in memory (always, today). */
 bool hf_table_want(hf_table *table, hf_bytes key, uint64_t hash);
+/* The second half of what was wanted: the entries, when the lines that tell where they lie have
+ * come. A get does it as well, but then must wait for its own. */
+void hf_table_fetch(hf_table *table);
 /* The newest version with ts <= `ts`. Several wants before the first get pay: they overlap. */
 hf_got hf_table_get(const hf_table *table, hf_bytes key, uint64_t ts);
 /* The same for a caller that has the hash already. */
