@@ -104,7 +104,8 @@ static bool refused(hf_shard *shard, hf_conn *conn)
 
 static void take_after(hf_shard *shard, hf_conn *conn, uint64_t after)
 {
-    if (after > conn->after && !hf_hlc_poisoned(after, hf_shard__now(shard), HF_TOKEN_AHEAD_NS)) {
+    if (after > conn->after &&
+        hf_hlc_believes(&shard->clock, after, shard->io->wall_ns, HF_TOKEN_AHEAD_NS)) {
         conn->after = after;
         hf_hlc_observe(&shard->clock, after);
     }

@@ -807,7 +807,7 @@ bool hf_session__hf_after(hf_shard *shard, hf_conn *conn, const hf_command *comm
     (void)command;
     (void)argc;
     if (!hf_int_from_text(args[1], &value) || value < 0 ||
-        hf_hlc_poisoned((uint64_t)value, hf_shard__now(shard), HF_TOKEN_AHEAD_NS)) {
+        !hf_hlc_believes(&shard->clock, (uint64_t)value, shard->io->wall_ns, HF_TOKEN_AHEAD_NS)) {
         return fail(shard, conn, "ERR not a token of this node");
     }
     conn->after = (uint64_t)value > conn->after ? (uint64_t)value : conn->after;

@@ -22,6 +22,8 @@ enum {
     LEDGER_CHUNK = 400,
     TRANSFERS_MAX = 60000,
     OUTCOMES_ASKED = 150,
+    OLD_READS_MOST = 800000,
+    TOKEN_AHEAD_NS = 200000000, /* so far before the wall clock is a token believed */
 };
 
 typedef struct known_id {
@@ -401,6 +403,10 @@ static void start_read(hf_workload *w, hf_actor *a)
               : draw < 4                         ? WHOLE_EXEC
                                                  : WHOLE_MGET;
     if (o->form == TOKEN) {
+        /* A token is a timestamp that a client brings: it may not carry the clock away with it. */
+        if (b->token != 0 && b->old_reads_ppm == OLD_READS_MOST) {
+            hf_client_put(c, "HF.AFTER %" PRIu64, b->token + hf_world_prng_below(prng, 250000000));
+        }
         hf_client_put(c, "HF.TOKEN");
         hf_client_send(c);
         return;
@@ -526,6 +532,13 @@ static void step_read(hf_workload *w, hf_actor *a, const hf_reply *reply)
         int64_t token;
         if (reply != NULL && hf_reply_integer(reply, &token)) {
             b->token = (uint64_t)token;
+            uint64_t most = hf_run_wall_max(w->run) + TOKEN_AHEAD_NS + hf_run_wall_slack(w->run);
+            if (b->token > most) {
+                hf_run_fail(w->run, HF_RUN_WRONG,
+                            "bank: tokens pushed the clock to %" PRIu64
+                            ", the wall clock never passed %" PRIu64,
+                            b->token, hf_run_wall_max(w->run));
+            }
         }
         hf_actor_done(a);
         return;
@@ -673,7 +686,7 @@ static void bank_open(hf_workload *w)
     b->reads_ppm = (uint32_t)hf_world_prng_between(&w->prng, 100000, 500000);
     b->old_reads_ppm = (uint32_t)hf_world_prng_between(&w->prng, 0, 300000);
     if (strcmp(w->flavour, "snapshot") == 0) {
-        b->old_reads_ppm = 800000;
+        b->old_reads_ppm = OLD_READS_MOST;
     }
     b->ledger = hf_check_alloc((size_t)2 * TRANSFERS_MAX, sizeof *b->ledger);
 }

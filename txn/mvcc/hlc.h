@@ -33,4 +33,12 @@ static inline void hf_hlc_observe(hf_hlc *hlc, uint64_t ts)
  * one bad clock drags all others along. `bound_ns` is the declared error of clocks. */
 bool hf_hlc_poisoned(uint64_t ts, uint64_t wall_ns, uint64_t bound_ns);
 
+/* Whether a timestamp that a client brings may be observed. Measured against the wall clock:
+ * against this one a client could push it ahead bit by bit, as far as it likes. */
+static inline bool hf_hlc_believes(const hf_hlc *hlc, uint64_t ts, uint64_t wall_ns,
+                                   uint64_t bound_ns)
+{
+    return ts <= hlc->last || !hf_hlc_poisoned(ts, wall_ns, bound_ns);
+}
+
 #endif

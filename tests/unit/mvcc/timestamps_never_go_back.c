@@ -41,6 +41,11 @@ static void random_clocks(void **state)
 static void far_ahead_is_poison(void **state)
 {
     (void)state;
+    hf_hlc clock = { 100 };
+    assert_true(hf_hlc_believes(&clock, 100, 50, 0));   /* passed already */
+    assert_false(hf_hlc_believes(&clock, 101, 50, 10)); /* near this clock, far from the wall's */
+    assert_true(hf_hlc_believes(&clock, 110, 90, 10));
+    assert_false(hf_hlc_believes(&clock, 111, 90, 10));
     assert_false(hf_hlc_poisoned(100, 100, 0));
     assert_true(hf_hlc_poisoned(101, 100, 0));
     assert_false(hf_hlc_poisoned(50, 100, 0));
