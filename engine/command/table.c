@@ -399,7 +399,7 @@ const hf_command hf_command__table[] = {
         "Reads of this connection show at least what the token has seen",
         "token")
     ROW("hf.session", -2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
-        "Choose how this connection behaves",
+        "Choose how this connection behaves: any error undoes EXEC; replies tell their timestamp",
         "ATOMIC on|off")
     ROW("hf.range", -3, READ | ALL_KEYS, 0, 0, 0, RUN(hf_range), NULL, "holdfast", "0.1.0",
         "Keys in order from start up to, not including, end; an empty bound is open",

@@ -237,13 +237,20 @@ static void on_failed(void *context, hf_err err, const char *detail)
     hf_shard__fail(shard, exit_code(err), "the log failed", detail);
 }
 
+static void on_checkpoint_failed(void *context, hf_err err, const char *detail)
+{
+    hf_shard *shard = context;
+    hf_shard__fail(shard, exit_code(err), "a checkpoint failed", detail);
+}
+
 bool hf_boot__open(hf_shard *shard)
 {
     hf_checkpoint_handler saved = { .context = shard,
                                     .on_entry = on_entry,
                                     .on_loaded = on_loaded,
                                     .on_next = hf_save__next,
-                                    .on_written = hf_save__written };
+                                    .on_written = hf_save__written,
+                                    .on_failed = on_checkpoint_failed };
     uint64_t id = shard->config.node_id * HF_SHARDS_MAX + shard->self;
     shard->checkpoint = hf_checkpoint_open(shard->heap, shard->io, shard->dir, id, &saved);
     bool shared = shard->config.log_shared;

@@ -505,7 +505,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
     fixed.ticket.form = form_word(request);
     fixed.command_count = request->count;
     fixed.condition_count = request->condition_count;
-    fixed.flags |= request->form == HF_FORM_TXN ? HF_TXN_ATOMIC : 0;
+    fixed.flags |= request->atomic || request->form == HF_FORM_TXN ? HF_TXN_ATOMIC : 0;
     fixed.flags |= request->form == HF_FORM_STAMPS ? HF_TXN_STAMP : 0;
     fixed.flags |= request->read_ts != 0 ? HF_TXN_AT : 0;
     fixed.flags |= !any_has(request, HF_COMMAND_WRITE | HF_COMMAND_COMMUTE) && !request->has_id
@@ -549,7 +549,7 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     op->client = request->ticket;
     op->form = request->form;
     op->proto = request->proto;
-    op->atomic = request->form == HF_FORM_TXN;
+    op->atomic = request->atomic || request->form == HF_FORM_TXN;
     op->has_id = request->has_id;
     op->has_else = request->has_else;
     op->else_count = request->otherwise;
@@ -772,7 +772,9 @@ static void on_prepared(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf
         reply = HF_LIT("-OOM committed, but the reply does not fit into memory\r\n");
     }
     hf_gateway__finalize(shard, op, op->co.commit_ts, reply);
+    shard->session->reply_ts = op->co.commit_ts;
     hf_gateway__answer(shard, op, reply);
+    shard->session->reply_ts = 0;
     if (interactive) {
         hf_session__txn_ended(shard, op->client);
     }
@@ -841,6 +843,7 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
                              .form = (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
                              .has_id = (msg->flags & HF_TXN_HAS_ID) != 0,
                              .in_order = msg->client != 0,
+                             .atomic = (msg->flags & HF_TXN_ATOMIC) != 0,
                              .proto = msg->proto,
                              .read_ts = msg->read_ts };
     request->ticket.form = 0;
@@ -909,9 +912,11 @@ static void on_simple(hf_shard *shard, const hf_msg_result *msg, hf_bytes body)
         came_back(shard, msg->head.from, body);
         return;
     }
+    shard->session->reply_ts = msg->ending == HF_ENDING_DONE ? msg->ts : 0;
     complete(shard, msg->ticket, (hf_form)(word >> HF_TICKET_FORM_SHIFT & HF_TICKET_FORM_MASK),
              word >> HF_TICKET_COUNT_SHIFT, (word & 1u << 7) != 0 ? 3 : 2, (hf_ending)msg->ending,
              body);
+    shard->session->reply_ts = 0;
 }
 
 void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg)

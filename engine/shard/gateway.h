@@ -37,6 +37,7 @@ typedef struct hf_request {
     uint32_t condition_count;
     bool has_else;
     bool has_id;
+    bool atomic;   /* an error undoes everything: HF.TXN, and EXEC if the session wants it */
     bool in_order; /* of its connection's other requests (order.h) */
     uint8_t id[16];
     uint8_t proto;

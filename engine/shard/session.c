@@ -414,6 +414,11 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
         conn->watch_asked = conn->watch_count;
     }
     hf_buf *out = slot_buf(shard, conn, ticket.number);
+    if (conn->attributes && conn->proto == 3 && shard->session->reply_ts != 0) {
+        hf_buf_raw(out, "|1\r\n", 4);
+        hf_resp_simple(out, "ts");
+        hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
+    }
     hf_buf_raw(out, reply.data, reply.size);
     if (out->failed) {
         hf_conn__close(shard, conn);

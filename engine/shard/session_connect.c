@@ -175,6 +175,7 @@ void hf_conn__reset(hf_shard *shard, hf_conn *conn)
     hf_buf_reset(&conn->name);
     conn->read_only = conn->no_evict = conn->no_touch = false;
     conn->reply_off = conn->reply_skip = false;
+    conn->atomic = conn->attributes = false;
     conn->level = HF_LEVEL_STRICT;
     conn->level_arg = 0;
     conn->after = 0;

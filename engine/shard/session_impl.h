@@ -85,6 +85,7 @@ typedef struct hf_conn {
     bool no_evict, no_touch, reply_off, reply_skip, skip_next; /* CLIENT */
     hf_buf name, lib_name, lib_version;
 
+    bool atomic, attributes; /* HF.SESSION */
     bool multi, multi_broken;
     hf_buf queued; /* as in a TXN message: commands */
     uint32_t queued_count;
@@ -118,6 +119,7 @@ struct hf_session {
     hf_buf many; /* slices of several commands */
     hf_buf error;
     hf_conn *starting;          /* the connection of the request that the gateway is starting */
+    uint64_t reply_ts;          /* of the reply that is being completed; 0: not told */
     bool early;                 /* ... and its answer came at once: it lies in `error` */
     hf_request_command running; /* what a new slot is for; command NULL: nothing in the table */
     uint64_t bytes_in, bytes_out, rejected, cut_off;
@@ -172,8 +174,9 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
 /* ---- session_txn.c ---- */
 hf_session_command hf_session__multi, hf_session__exec, hf_session__discard, hf_session__watch,
     hf_session__unwatch, hf_session__hf_txn, hf_session__hf_begin, hf_session__hf_commit,
-    hf_session__hf_rollback, hf_session__hf_savepoint, hf_session__hf_outcome, hf_session__hf_level,
-    hf_session__hf_read, hf_session__hf_token, hf_session__hf_after;
+    hf_session__hf_rollback, hf_session__hf_savepoint, hf_session__hf_outcome,
+    hf_session__hf_session, hf_session__hf_level, hf_session__hf_read, hf_session__hf_token,
+    hf_session__hf_after;
 void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command,
                        const hf_bytes *args, uint32_t argc);
 bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command *command);

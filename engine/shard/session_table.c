@@ -54,6 +54,7 @@ static const row rows[] = {
     { "hf.rollback", hf_session__hf_rollback },
     { "hf.savepoint", hf_session__hf_savepoint },
     { "hf.outcome", hf_session__hf_outcome },
+    { "hf.session", hf_session__hf_session },
     { "hf.level", hf_session__hf_level },
     { "hf.read", hf_session__hf_read },
     { "hf.token", hf_session__hf_token },

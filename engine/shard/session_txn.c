@@ -268,6 +268,7 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
         return true;
     }
     hf_request request = { .form = HF_FORM_EXEC,
+                           .atomic = conn->atomic,
                            .commands =
                                (const hf_request_command *)(const void *)session->commands.data,
                            .count = conn->queued_count,
@@ -683,6 +684,39 @@ bool hf_session__hf_outcome(hf_shard *shard, hf_conn *conn, const hf_command *co
         return false;
     }
     hf_conn__open(shard, conn, false);
+    return true;
+}
+
+/* ---- HF.SESSION ATOMIC on|off, ATTR on|off ---- */
+
+bool hf_session__hf_session(hf_shard *shard, hf_conn *conn, const hf_command *command,
+                            const hf_bytes *args, uint32_t argc)
+{
+    bool atomic = conn->atomic;
+    bool attributes = conn->attributes;
+    (void)command;
+    if (conn->first != conn->next_number) {
+        return false; /* what was asked before is answered as it was then */
+    }
+    for (uint32_t i = 1; i < argc; i += 2) {
+        bool on = i + 1 < argc && is(args[i + 1], "ON");
+        if (i + 1 == argc || (!on && !is(args[i + 1], "OFF"))) {
+            return fail(shard, conn, "ERR syntax error: on or off");
+        }
+        if (is(args[i], "ATOMIC")) {
+            atomic = on;
+        } else if (is(args[i], "ATTR")) {
+            attributes = on;
+        } else {
+            return fail(shard, conn, "ERR unknown setting: ATOMIC or ATTR");
+        }
+    }
+    if (attributes && conn->proto != 3) {
+        return fail(shard, conn, "ERR ATTR needs RESP3: HELLO 3 first");
+    }
+    conn->atomic = atomic;
+    conn->attributes = attributes;
+    hf_conn__ok(shard, conn);
     return true;
 }
 
