@@ -84,10 +84,15 @@ def value(number):
 
 
 class Disk(unittest.TestCase):
+    CORES = 1
+    ARGS = ()
+    LOG = "core-00"
+
     def setUp(self):
         self.disk = SmallDisk(360)
         self.addCleanup(self.disk.close)
-        self.node = Node(BINARY, data=os.path.join(self.disk.path, "data"), cores=1, memory="640MiB", start=False)
+        self.node = Node(BINARY, data=os.path.join(self.disk.path, "data"), cores=self.CORES, memory="640MiB",
+                         args=self.ARGS, start=False)
         self.addCleanup(self.node.__exit__, None)
         self.written = 0
 
@@ -208,7 +213,7 @@ class Disk(unittest.TestCase):
         tool("chown", "-R", "65534:65534", self.node.data)
         self.node.user = 65534
         self.node.start()
-        folder = os.path.join(self.node.data, "core-00")
+        folder = os.path.join(self.node.data, self.LOG)
         refused = None
         with self.node.client() as client:
             os.chmod(folder, 0o500)
@@ -226,6 +231,13 @@ class Disk(unittest.TestCase):
             self.all_there(client)
             self.assertEqual(client("SET", "again", 1), "OK")
         self.assertEqual(self.node.stop(), 0)
+
+
+class DiskOfACommonLog(Disk):
+    """The same, where two cores share a log."""
+    CORES = 2
+    ARGS = ("--log-per", "device")
+    LOG = "device-00"
 
 
 if __name__ == "__main__":
