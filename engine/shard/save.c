@@ -21,6 +21,16 @@ static uint64_t log_target(const hf_shard *shard)
     return bytes > least ? bytes : least;
 }
 
+/* Long enough for a checkpoint: by the recovery target, or because the disk is full, and to cut the
+ * log is what makes room. */
+static bool log_is_long(const hf_shard *shard)
+{
+    uint64_t bytes = hf_log_bytes(shard->log);
+    return bytes > log_target(shard) ||
+           (bytes > shard->save.left + shard->config.log_segment_bytes &&
+            hf_log_stats_get(shard->log).no_space);
+}
+
 static void mark_drains(hf_shard *shard)
 {
     for (hf_part *part = shard->undecided_first; part != NULL; part = part->next_undecided) {
@@ -91,6 +101,7 @@ void hf_save__written(void *context, hf_err err, const char *detail)
         save->drops_saved = save->writes_whole ? save->drops_seen : save->drops_saved;
         save->last_wall_ns = shard->io->wall_ns;
         hf_log_truncate(shard->log, save->floor);
+        save->left = hf_log_bytes(shard->log);
     } else {
         save->retry_ns = shard->io->now_ns + retry_ns;
     }
@@ -102,7 +113,7 @@ void hf_save__turn(hf_shard *shard)
     switch (save->state) {
     case HF_SAVE_IDLE:
         if (hf_checkpoint_idle(shard->checkpoint) && shard->io->now_ns >= save->retry_ns &&
-            (save->wanted || hf_log_bytes(shard->log) > log_target(shard))) {
+            (save->wanted || log_is_long(shard))) {
             begin(shard);
         }
         break;

@@ -106,6 +106,7 @@ typedef struct hf_save {
     uint64_t ts;     /* the checkpoint is as of this timestamp */
     uint64_t lsn;    /* replay begins here */
     uint64_t floor;  /* ... which is here on the device */
+    uint64_t left;   /* bytes of log that the last good one could not cut */
     uint64_t settle; /* the log must be durable up to here before the manifest is */
     uint32_t drains; /* undecided parts that must end first */
     uint64_t retry_ns;

@@ -142,6 +142,29 @@ class Disk(unittest.TestCase):
             self.assertEqual(client("GET", "counter"), b"6")
         self.assertEqual(self.node.stop(), 0)
 
+    def test_filled_by_the_log_alone(self):
+        """Few keys, written again and again: a checkpoint makes room, whatever the recovery target allows,
+        if there is room for it: what is too little for another segment."""
+        self.disk.close()
+        self.disk = SmallDisk(400)
+        self.node.data = os.path.join(self.disk.path, "data")
+        self.addCleanup(self.disk.close)
+        self.node.start()
+        with self.node.client() as client:
+            for turn in range(600):  # more than the disk takes
+                def done(turn=turn):
+                    replies = client.pipeline([("SET", f"k{i}", b"%08d" % turn * 16384) for i in range(8)])
+                    self.assertTrue(all(got == "OK" or got.code == "MISCONF" for got in replies), replies)
+                    return replies == ["OK"] * 8
+
+                hard.until(done, lambda: time.sleep(0.02), limit=30)
+        self.node.kill()
+        self.node.start()
+        with self.node.client() as client:
+            for i in range(8):
+                self.assertEqual(client("GET", f"k{i}"), b"%08d" % 599 * 16384)
+        self.assertEqual(self.node.stop(), 0)
+
     def test_killed_while_full(self):
         """Without space a node starts and serves reads, or says why it does not; with space it goes on."""
         self.node.start()
