@@ -84,8 +84,7 @@ static void on_fatal(hf_io *io, int code, const char *message)
 static void configure(hf_embedded *e, const hf_options *options, hf_cores_config *cores)
 {
     uint16_t processors = hf_cpu_count();
-    *cores = (hf_cores_config){ .path = e->path,
-                                .shards = (uint16_t)e->dir.identity.shards,
+    *cores = (hf_cores_config){ .dir = &e->dir,
                                 .cores = processors,
                                 .pin = !options->no_pin,
                                 .memory_bytes = options->memory_bytes,
@@ -98,8 +97,6 @@ static void configure(hf_embedded *e, const hf_options *options, hf_cores_config
         cores->memory_bytes = hf_machine_share(hf_machine_memory(), e->dir.identity.shards);
     }
     cores->spin_us = options->no_spin ? 0 : options->spin_us != 0 ? options->spin_us : SPIN_US;
-    cores->shard.node_id = e->dir.identity.node_id;
-    cores->shard.log_shared = e->dir.identity.log_shared;
     cores->shard.connections_max = CONNECTIONS_LEAST;
     cores->shard.pipeline_max = HF_CALLS_MAX * 2;
     cores->shard.version = HF_VERSION;

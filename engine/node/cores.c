@@ -134,7 +134,7 @@ static void size_threads(hf_cores *cores)
 {
     const hf_cores_config *config = &cores->config;
     uint16_t allowed = hf_cpu_list(cores->cpus, HF_CORES_MAX);
-    cores->count = config->shards;
+    cores->count = (uint16_t)config->dir->identity.shards;
     cores->use = config->cores < allowed ? config->cores : allowed;
     cores->pinned = config->pin && cores->use >= cores->count;
     bool exchange = cores->count > 1 || config->locals != 0;
@@ -144,9 +144,11 @@ static void size_threads(hf_cores *cores)
 hf_exit hf_cores_size(hf_cores *cores, const hf_cores_config *config, hf_problem *problem)
 {
     cores->config = *config;
+    cores->config.shard.node_id = config->dir->identity.node_id;
+    cores->config.shard.log_shared = config->dir->identity.log_shared;
     cores->event_fd = -1;
     size_threads(cores);
-    uint64_t least = hf_shard_least_bytes(&config->shard) + REGION_UNIT - 1;
+    uint64_t least = hf_shard_least_bytes(&cores->config.shard) + REGION_UNIT - 1;
     least -= least % REGION_UNIT;
     cores->region_bytes = config->memory_bytes / cores->count;
     cores->region_bytes -= cores->region_bytes % REGION_UNIT;
@@ -165,7 +167,7 @@ hf_exit hf_cores_size(hf_cores *cores, const hf_cores_config *config, hf_problem
 hf_exit hf_cores_open(hf_cores *cores, hf_problem *problem)
 {
     const hf_cores_config *config = &cores->config;
-    hf_uring_config uring = { .data_path = config->path,
+    hf_uring_config uring = { .data_path = config->dir->path,
                               .core_count = cores->count,
                               .connections = config->shard.connections_max,
                               .cpus = cores->pinned ? cores->cpus : NULL,

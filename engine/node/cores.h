@@ -28,10 +28,9 @@ enum { HF_CORES_MAX = HF_DATADIR_SHARDS_MAX };
 typedef struct hf_cores hf_cores;
 
 typedef struct hf_cores_config {
-    const char *path; /* of the data directory, which is locked; lent */
-    uint16_t shards;  /* as the directory says; a thread each */
-    uint16_t cores;   /* processors to use */
-    bool pin;         /* ... a thread of its own each, if there are enough */
+    const hf_datadir *dir; /* open; lent. It says how many shards there are: a thread each */
+    uint16_t cores;        /* processors to use */
+    bool pin;              /* ... a thread of its own each, if there are enough */
     uint32_t spin_us;
     uint64_t memory_bytes;
     bool take_memory; /* at once */

@@ -114,8 +114,7 @@ static hf_exit check_logs(hf_node *node)
 static hf_exit size(hf_node *node)
 {
     const hf_config *config = node->config;
-    hf_cores_config cores = { .path = node->dir.path,
-                              .shards = (uint16_t)node->dir.identity.shards,
+    hf_cores_config cores = { .dir = &node->dir,
                               .cores = (uint16_t)config->cores,
                               .pin = config->pin,
                               .spin_us = (uint32_t)config->spin_us,
@@ -123,9 +122,7 @@ static hf_exit size(hf_node *node)
                               .take_memory = hf_config_takes_memory(config),
                               .shard = hf_shard_defaults(),
                               .fatal = on_fatal };
-    cores.shard.node_id = node->dir.identity.node_id;
     cores.shard.log_flushes = (uint32_t)config->log_flushes;
-    cores.shard.log_shared = node->dir.identity.log_shared;
     cores.shard.retention_ns = config->retention_ns;
     cores.shard.outcome_ms = config->outcome_horizon_ns / 1000000;
     cores.shard.recovery_ns = config->recovery_target_ns;

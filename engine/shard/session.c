@@ -98,11 +98,13 @@ static uint32_t keeps(const hf_shard *shard)
     return is_heavy(shard) ? 0 : HF_KEEP_BYTES;
 }
 
-static void refuse_conn(hf_shard *shard, hf_conn_id id)
+static void refuse_conn(hf_shard *shard, hf_conn_id id, hf_listener listener)
 {
     static const char text[] = "-ERR max number of clients reached\r\n";
     shard->session->rejected++;
-    shard->io->ops->conn_send(shard->io, id, hf_bytes_of(text, sizeof text - 1));
+    if (listener != HF_LISTENER_LOCAL) { /* which reads no words */
+        shard->io->ops->conn_send(shard->io, id, hf_bytes_of(text, sizeof text - 1));
+    }
     shard->io->ops->conn_close(shard->io, id);
 }
 
@@ -117,7 +119,7 @@ void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
     if (slots == NULL || hf_map_put_pointer(&session->conns, hf_id_of(id), conn) != HF_OK) {
         hf_heap_give(shard->heap, slots);
         hf_heap_give(shard->heap, conn);
-        refuse_conn(shard, id);
+        refuse_conn(shard, id, listener);
         return;
     }
     memset(conn, 0, sizeof *conn);

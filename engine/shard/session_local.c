@@ -140,14 +140,15 @@ static uint32_t work_off(hf_shard *shard, hf_conn *conn, const uint8_t *data, ui
 {
     uint32_t at = 0;
     while (size - at >= sizeof(hf_local_request) && hf_conn__may_go_on(shard, conn)) {
-        const hf_local_request *head = (const hf_local_request *)(const void *)(data + at);
-        uint32_t whole = hf_local_filled(head->size);
-        HF_ASSERT(head->size >= sizeof *head && head->form <= HF_LOCAL_MAP);
+        hf_local_request head; /* where it lies is not always a multiple of 8 */
+        memcpy(&head, data + at, sizeof head);
+        uint32_t whole = hf_local_filled(head.size);
+        HF_ASSERT(head.size >= sizeof head && head.form <= HF_LOCAL_MAP);
         if (whole > size - at) {
             break;
         }
-        hf_bytes body = hf_bytes_of(data + at + sizeof *head, head->size - sizeof *head);
-        if (!run(shard, conn, head, body)) {
+        hf_bytes body = hf_bytes_of(data + at + sizeof head, head.size - sizeof head);
+        if (!run(shard, conn, &head, body)) {
             hf_conn__dirty(shard, conn); /* looked at again when something has moved */
             break;
         }
@@ -161,9 +162,11 @@ void hf_local__process(hf_shard *shard, hf_conn *conn)
     conn->in_start +=
         work_off(shard, conn, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
     uint32_t left = conn->in.size - conn->in_start;
-    conn->wants_more =
-        left < sizeof(hf_local_request) ||
-        ((const hf_local_request *)(const void *)(conn->in.data + conn->in_start))->size > left;
+    uint32_t first = 0; /* size of the request at hand */
+    if (left >= sizeof first) {
+        memcpy(&first, conn->in.data + conn->in_start, sizeof first);
+    }
+    conn->wants_more = left < sizeof(hf_local_request) || first > left;
     hf_conn__compact(shard, conn);
 }
 

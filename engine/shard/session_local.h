@@ -5,7 +5,8 @@
  *   reply    hf_local_reply | RESP3, or of MAP the ranges   (hf_range_encode)
  *
  * Each begins at a multiple of 8 of the stream. Replies come as they are ready, told apart by
- * number. Damage is a bug of the library, not of its user: it stops the process.
+ * number, and requests that are under way together may take effect in any order. Damage is a bug of
+ * the library, not of its user: it stops the process.
  */
 #ifndef HF_SHARD_SESSION_LOCAL_H
 #define HF_SHARD_SESSION_LOCAL_H

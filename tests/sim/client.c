@@ -1,4 +1,4 @@
-#include "tests/sim/client.h"
+#include "tests/sim/client_impl.h"
 
 #include "engine/base/assert.h"
 #include "engine/base/text.h"
@@ -31,6 +31,9 @@ void hf_client_close(hf_client *client)
     free(client->out);
     free(client->in);
     free(client->nodes);
+    free(client->frames.data);
+    free(client->raw.data);
+    free(client->answers.data);
     *client = (hf_client){ 0 };
 }
 
@@ -59,6 +62,14 @@ static void trace(const hf_client *client, const char *mark, const uint8_t *data
     fputs(size > SHOWN ? "...\n" : "\n", client->trace);
 }
 
+static void transmit(hf_client *client)
+{
+    hf_bytes bytes = client->habits.local ? hf_client__frames(client)
+                                          : hf_bytes_of(client->out, client->out_size);
+    client->raw_at = 0;
+    hf_world_client_send(client->world, client->conn, bytes);
+}
+
 /* The node answers: HELLO (for RESP3), and a read that says -LOADING until the node is ready. */
 static void greet(hf_client *client)
 {
@@ -70,7 +81,7 @@ static void greet(hf_client *client)
     hf_client_put(client, "EXISTS ~");
     client->expected = client->out_commands;
     client->sent_ns = hf_world_now(client->world);
-    hf_world_client_send(client->world, client->conn, hf_bytes_of(client->out, client->out_size));
+    transmit(client);
 }
 
 static void connect_now(void *context)
@@ -82,7 +93,9 @@ static void connect_now(void *context)
     }
     client->connect_at = UINT64_MAX;
     client->connect_ns = hf_world_now(client->world);
-    client->conn = hf_world_connect(client->world, HF_LISTENER_CLIENT, &client_calls, client);
+    client->conn = hf_world_connect(client->world,
+                                    client->habits.local ? HF_LISTENER_LOCAL : HF_LISTENER_CLIENT,
+                                    &client_calls, client);
     greet(client);
 }
 
@@ -245,13 +258,14 @@ void hf_client_send(hf_client *client)
         hf_world_at(client->world, client->desert_at, desert_now, client);
     }
     trace(client, ">", client->out, client->out_size);
-    hf_world_client_send(client->world, client->conn, hf_bytes_of(client->out, client->out_size));
+    transmit(client);
     client->out_size = client->out_commands = 0;
 }
 
 void hf_client_send_once(hf_client *client)
 {
-    bool half = hf_world_prng_chance(&client->prng, client->habits.half_ppm);
+    bool half = hf_world_prng_chance(&client->prng, client->habits.half_ppm) &&
+                !client->habits.local; /* pipes have no half */
     hf_client_send(client);
     if (half) {
         client->half = true;
@@ -405,6 +419,12 @@ static void on_data(void *context, hf_conn_id conn, hf_bytes data)
     hf_client *client = context;
     if (client->conn != conn) {
         return;
+    }
+    if (client->habits.local) {
+        if (!hf_client__unframe(client, data)) {
+            return;
+        }
+        data = hf_client__answers(client);
     }
     if (client->in_size + data.size > client->in_room) {
         client->in_room = (client->in_size + data.size) * 2;

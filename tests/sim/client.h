@@ -46,7 +46,13 @@ typedef struct hf_client_habits {
     uint32_t half_ppm;    /* batches of hf_client_send_once() after which it sends no more */
     uint64_t patience_ns; /* longest wait for a batch; 0: for ever */
     bool resp3;
+    bool local; /* no RESP: a client in the node's process (client_local.c) */
 } hf_client_habits;
+
+typedef struct hf_client_bytes {
+    uint8_t *data;
+    size_t size, room;
+} hf_client_bytes;
 
 struct hf_client {
     hf_world *world;
@@ -68,9 +74,12 @@ struct hf_client {
     uint32_t out_commands;
     uint8_t *in;
     size_t in_size, in_room;
-    size_t in_whole;    /* bytes of whole replies */
-    uint32_t in_count;  /* ... how many */
-    uint32_t expected;  /* replies that are still to come, the greeting's aside */
+    size_t in_whole;                      /* bytes of whole replies */
+    uint32_t in_count;                    /* ... how many */
+    uint32_t expected;                    /* replies that are still to come, the greeting's aside */
+    hf_client_bytes frames, raw, answers; /* of a local one: sent, received, by number */
+    size_t raw_at;
+    uint32_t answered;
     const char *broken; /* the node broke the protocol: why */
     FILE *trace;        /* what is said, as lines; NULL: no */
 

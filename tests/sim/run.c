@@ -229,6 +229,16 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
 
 static const hf_client_handler actor_handler = { .on_ready = on_ready, .on_replies = on_replies };
 
+/* Local connections do not promise any (engine/shard/session_local.h). */
+static bool counts_on_order(const hf_scenario *scenario)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < HF_WORKLOADS_MAX && scenario->mix[i].kind != NULL; i++) {
+        any = any || scenario->mix[i].kind->in_order;
+    }
+    return any;
+}
+
 static void actors_open(hf_run_state *run)
 {
     for (uint32_t i = 0; i < run->actor_count; i++) {
@@ -238,6 +248,7 @@ static void actors_open(hf_run_state *run)
         actor->wake_at = UINT64_MAX;
         actor->process = run->next_process++;
         habits.resp3 = i % 2 == 1;
+        habits.local = i % 4 == 3 && !counts_on_order(run->scenario);
         habits.desert_ppm = habits.half_ppm = 0; /* only while faults are on */
         hf_client_open(&actor->client, run->world, i, run->config->seed, &habits, &actor_handler,
                        actor);

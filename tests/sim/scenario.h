@@ -30,6 +30,7 @@ struct hf_actor {
 
 typedef struct hf_workload_kind {
     const char *name;
+    bool in_order; /* counts on the order of the requests of a batch */
     void (*open)(hf_workload *workload);
     void (*close)(hf_workload *workload);
     /* First writes, by one actor, in a world without faults. */

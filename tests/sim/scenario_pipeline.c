@@ -366,6 +366,7 @@ static void nothing(hf_workload *w)
 }
 
 const hf_workload_kind hf_workload_pipeline = { .name = "pipeline",
+                                                .in_order = true,
                                                 .open = tracks_open,
                                                 .close = tracks_close,
                                                 .setup = done,
