@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 enum {
-    TIMERS_MAX = 1 << 17,
     ACKS_MAX = 1 << 15,
     HELD_LEAST = 1 << 12,
     COLLECT_BUDGET = 256,
@@ -34,6 +33,7 @@ hf_shard_config hf_shard_defaults(void)
         .replay_rate = 100u << 20,
         .connections_max = 10100,
         .pipeline_max = 1024,
+        .timers_max = 1 << 17,
         .output_max = 256u << 20,
         .balance = true,
         .version = "0.1.0",
@@ -427,7 +427,7 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
     shard->table = hf_table_open(heap, &table);
     shard->locks = hf_lock_table_open(heap);
     if (shard->table == NULL || shard->locks == NULL || !open_rings(shard) ||
-        hf_timers_open(&shard->timers, heap, TIMERS_MAX) != HF_OK ||
+        hf_timers_open(&shard->timers, heap, config->timers_max) != HF_OK ||
         !hf_range_map_open(&shard->map, heap) || !hf_gateway__open(shard) ||
         !hf_session__open(shard) || !hf_boot__open(shard)) {
         return NULL;

@@ -35,6 +35,8 @@ typedef struct hf_shard_config {
     uint64_t replay_rate; /* bytes of log replayed a second, for the target above */
     uint32_t connections_max; /* of this shard */
     uint32_t pipeline_max;    /* requests of one connection under way */
+    uint32_t timers_max;      /* requests that wait for a lock or to be tried again, and open
+                                 transactions: what is beyond is told -BUSY */
     uint64_t output_max;      /* bytes a client may leave unread before it is cut off */
     /* Ranges of a new node, as "b,m,t": user keys from "b" on are a range of the second shard, and
      * so on in turn; NULL: one range, at the first shard. The same for the life of a data

@@ -219,6 +219,10 @@ static void draw_node(hf_run_state *run)
     c->push_ns = hf_world_prng_between(&prng, 100 * US, 10 * MS);
     c->idle_txn_ns = hf_world_prng_between(&prng, 200 * MS, 5 * S);
     c->recovery_ns = 1;
+    hf_world_prng crowd = stream(run, 11);
+    if (run->scenario->crowded && hf_world_prng_below(&crowd, 4) == 0) {
+        c->timers_max = 1 + (uint32_t)hf_world_prng_below(&crowd, 12);
+    }
     hf_world_prng ids = stream(run, 9);
     bool soon = hf_world_prng_chance(&ids, 250000); /* ids grow too old while they are asked for */
     uint64_t outcome_ms = hf_world_prng_between(&ids, 100, 5000);

@@ -64,8 +64,9 @@ typedef struct hf_scenario {
         const char *flavour;
         uint32_t weight;
     } mix[HF_WORKLOADS_MAX];
-    bool moves; /* ranges are split and moved meanwhile */
-    bool small; /* little memory and disk, large values */
+    bool moves;   /* ranges are split and moved meanwhile */
+    bool crowded; /* there may be room for a few waiting requests only */
+    bool small;   /* little memory and disk, large values */
 } hf_scenario;
 
 extern const hf_workload_kind hf_workload_register, hf_workload_append, hf_workload_bank,
