@@ -482,7 +482,8 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
     } else if (ts == 0) {
         ts = 1; /* 0 stands for the newest state */
     }
-    return ts != 0 && ts < conn->after ? 0 : ts; /* too old for the token: as strict as can be */
+    /* Too old for the token: as strict as can be. A snapshot is of the timestamp that was named. */
+    return level == HF_LEVEL_BOUNDED && ts < conn->after ? 0 : ts;
 }
 
 static uint64_t key_bit(hf_bytes key)

@@ -24,7 +24,14 @@ enum {
     OUTCOMES_ASKED = 150,
     OLD_READS_MOST = 800000,
     TOKEN_AHEAD_NS = 200000000, /* so far before the wall clock is a token believed */
+    SNAPSHOTS = 32,
 };
+
+/* What was read at a timestamp: the same for ever. */
+typedef struct snapshot {
+    uint64_t ts;
+    int64_t balance[ACCOUNTS_MAX];
+} snapshot;
 
 typedef struct known_id {
     char id[HF_ID_TEXT + 1];
@@ -38,7 +45,11 @@ typedef struct bank {
     uint32_t old_reads_ppm; /* of the reads: at a timestamp, or with a bound */
     uint32_t ids, ids_room;
     known_id *known;
-    uint64_t token; /* a timestamp that some client heard of */
+    uint64_t token;      /* a timestamp that some client heard of */
+    uint32_t told;       /* the newest transfer that is known to have happened */
+    uint32_t token_told; /* ... when the token was asked for */
+    snapshot snapshots[SNAPSHOTS];
+    uint32_t snapshot_count; /* ever taken */
     int64_t *ledger;
     uint32_t ledger_count;
 } bank;
@@ -55,8 +66,11 @@ typedef enum form {
     WHOLE_MGET,
     WHOLE_EXEC,
     WHOLE_OLD,
+    WHOLE_LEVEL, /* the connection's own level */
+    RANGE_OLD,   /* accounts of a partition, at a timestamp that was read before */
     TOKEN,
-    BOOK, /* balances and ledger in one EXEC */
+    AFTER, /* a read with a bound that must not be older than the token */
+    BOOK,  /* balances and ledger in one EXEC */
     SETUP,
     FINISH_BOOK,
     FINISH_IDS,
@@ -73,6 +87,7 @@ typedef struct op {
     uint32_t transfer;
     int64_t balance_from, balance_to;
     bool lost, ordered;
+    uint64_t snapshot; /* read at this timestamp */
     char id[HF_ID_TEXT + 1];
 } op;
 
@@ -207,7 +222,9 @@ static void remember_id(bank *b, const op *o, hf_heard heard)
 
 static void end_transfer(hf_workload *w, hf_actor *a, hf_heard heard)
 {
-    remember_id(w->state, op_of(a), heard);
+    bank *b = w->state;
+    remember_id(b, op_of(a), heard);
+    b->told = heard == HF_HEARD_OK ? op_of(a)->transfer : b->told;
     over(a, heard);
 }
 
@@ -390,6 +407,134 @@ static void put_ledger(hf_client *c, const hf_workload *w, uint32_t from, uint32
     }
 }
 
+/* ---- Reads of the past ---- */
+
+enum { TICK_NS = 1000000 }; /* snapshots are taken at its multiples */
+
+static void put_old(hf_workload *w, hf_actor *a)
+{
+    const bank *b = w->state;
+    hf_world_prng *prng = hf_actor_prng(a);
+    op *o = op_of(a);
+    char head[64];
+    uint64_t draw = hf_world_prng_below(prng, 4);
+    uint32_t kept = b->snapshot_count < SNAPSHOTS ? b->snapshot_count : SNAPSHOTS;
+    if (draw < 2 || (draw == 2 && b->token == 0 && kept == 0)) {
+        (void)snprintf(head, sizeof head, "HF.READ BOUNDED %" PRIu64,
+                       hf_world_prng_below(prng, 2000));
+    } else { /* as young as can be: with much prepared around it; or one that was read before */
+        bool again = kept != 0 && hf_world_prng_coin(prng);
+        uint64_t ts = again ? b->snapshots[hf_world_prng_below(prng, kept)].ts
+                      : draw == 2 && b->token != 0 ? b->token
+                                                   : hf_world_wall(hf_run_world(w->run));
+        o->snapshot = ts - ts % TICK_NS;
+        (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64, ts);
+    }
+    put_accounts(&a->client, w, head, 3);
+}
+
+static void put_range_old(hf_workload *w, hf_actor *a)
+{
+    const bank *b = w->state;
+    op *o = op_of(a);
+    uint32_t kept = b->snapshot_count < SNAPSHOTS ? b->snapshot_count : SNAPSHOTS;
+    o->from = (uint32_t)hf_world_prng_below(hf_actor_prng(a), HF_PARTITIONS);
+    o->snapshot = b->snapshots[hf_world_prng_below(hf_actor_prng(a), kept)].ts;
+    hf_client_put(&a->client, "HF.READ SNAPSHOT %" PRIu64 " HF.RANGE %u/%c0 %u/%c: VALUES",
+                  o->snapshot, o->from, w->letter, o->from, w->letter);
+}
+
+static void put_after(hf_workload *w, hf_actor *a)
+{
+    const bank *b = w->state;
+    op *o = op_of(a);
+    char key[HF_KEY_TEXT];
+    o->transfer = b->token_told;
+    ledger_key(w, o->transfer, key);
+    hf_client_put(&a->client, "HF.AFTER %" PRIu64, b->token);
+    hf_client_put(&a->client, "HF.READ BOUNDED 2000 GET %s", key);
+}
+
+static snapshot *snapshot_of(bank *b, uint64_t ts)
+{
+    for (uint32_t i = 0; i < SNAPSHOTS && i < b->snapshot_count; i++) {
+        if (b->snapshots[i].ts == ts) {
+            return &b->snapshots[i];
+        }
+    }
+    return NULL;
+}
+
+static void compare(hf_workload *w, uint64_t ts, uint32_t account, int64_t was, int64_t is)
+{
+    if (was != is) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "bank: account %u was %" PRId64 " at the timestamp %" PRIu64
+                    ", read again it was %" PRId64,
+                    account, was, ts, is);
+    }
+}
+
+/* Absent accounts count as -1. */
+static void keep_snapshot(hf_workload *w, const op *o, const hf_reply *reply)
+{
+    bank *b = w->state;
+    snapshot now = { .ts = o->snapshot };
+    for (uint32_t i = 0; i < b->accounts; i++) {
+        now.balance[i] = -1;
+        (void)hf_reply_integer(&reply->items[i], &now.balance[i]);
+    }
+    const snapshot *before = snapshot_of(b, now.ts);
+    for (uint32_t i = 0; before != NULL && i < b->accounts; i++) {
+        compare(w, now.ts, i, before->balance[i], now.balance[i]);
+    }
+    if (before == NULL) {
+        b->snapshots[b->snapshot_count++ % SNAPSHOTS] = now;
+    }
+}
+
+/* Pairs one after another, or (RESP3) in arrays of their own. */
+static const hf_reply *find_pair(const hf_reply *reply, const char *key)
+{
+    for (uint32_t i = 0; i < reply->count; i++) {
+        const hf_reply *item = &reply->items[i];
+        if (item->kind == '*' && item->count == 2 && hf_reply_is_text(&item->items[0], key)) {
+            return &item->items[1];
+        }
+        if (item->kind != '*' && i % 2 == 0 && i + 1 < reply->count &&
+            hf_reply_is_text(item, key)) {
+            return &reply->items[i + 1];
+        }
+    }
+    return NULL;
+}
+
+static void check_range(hf_workload *w, const op *o, const hf_reply *reply)
+{
+    bank *b = w->state;
+    const snapshot *before = snapshot_of(b, o->snapshot);
+    char key[HF_KEY_TEXT];
+    for (uint32_t i = 0; before != NULL && i < b->accounts; i++) {
+        int64_t is = -1;
+        hf_workload_key(w, i, key);
+        const hf_reply *found = find_pair(reply, key);
+        if (key[0] == (char)('0' + o->from)) {
+            if (found != NULL) {
+                (void)hf_reply_integer(found, &is);
+            }
+            compare(w, o->snapshot, i, before->balance[i], is);
+        }
+    }
+}
+
+static form draw_old(uint64_t draw, bool rare)
+{
+    if (rare) {
+        return draw < 4 ? RANGE_OLD : AFTER;
+    }
+    return draw < 2 ? TOKEN : draw == 2 ? WHOLE_LEVEL : WHOLE_OLD;
+}
+
 static void start_read(hf_workload *w, hf_actor *a)
 {
     bank *b = w->state;
@@ -398,32 +543,35 @@ static void start_read(hf_workload *w, hf_actor *a)
     hf_world_prng *prng = hf_actor_prng(a);
     bool old = hf_world_prng_chance(prng, b->old_reads_ppm);
     uint64_t draw = hf_world_prng_below(prng, 8);
-    o->form = old                                ? (draw < 2 ? TOKEN : WHOLE_OLD)
+    o->form = old                                ? draw_old(draw, hf_world_prng_below(prng, 4) == 0)
               : draw == 0 && b->transfers < 1500 ? BOOK
               : draw < 4                         ? WHOLE_EXEC
                                                  : WHOLE_MGET;
+    if ((o->form == RANGE_OLD && b->snapshot_count == 0) ||
+        (o->form == AFTER && b->token_told == 0)) {
+        o->form = TOKEN;
+    }
     if (o->form == TOKEN) {
         /* A token is a timestamp that a client brings: it may not carry the clock away with it. */
         if (b->token != 0 && b->old_reads_ppm == OLD_READS_MOST) {
             hf_client_put(c, "HF.AFTER %" PRIu64, b->token + hf_world_prng_below(prng, 250000000));
         }
+        o->transfer = b->told;
         hf_client_put(c, "HF.TOKEN");
         hf_client_send(c);
         return;
     }
     o->txn = hf_actor_begin(a);
     if (o->form == WHOLE_OLD) {
-        char head[64];
-        bool bounded = b->token == 0 || hf_world_prng_coin(prng);
-        if (bounded) {
-            (void)snprintf(head, sizeof head, "HF.READ BOUNDED %" PRIu64,
-                           hf_world_prng_below(prng, 2000));
-        } else { /* as young as can be, half of the time: with much prepared around it */
-            uint64_t wall = hf_world_wall(hf_run_world(w->run));
-            (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64,
-                           hf_world_prng_coin(prng) ? wall : b->token);
-        }
-        put_accounts(c, w, head, 3);
+        put_old(w, a);
+    } else if (o->form == RANGE_OLD) {
+        put_range_old(w, a);
+    } else if (o->form == AFTER) {
+        put_after(w, a);
+    } else if (o->form == WHOLE_LEVEL) {
+        hf_client_put(c, "HF.LEVEL BOUNDED %" PRIu64, hf_world_prng_below(prng, 2000));
+        put_accounts(c, w, "", 0);
+        hf_client_put(c, "HF.LEVEL STRICT");
     } else if (o->form == WHOLE_MGET) {
         put_accounts(c, w, "", 0);
     } else {
@@ -524,40 +672,69 @@ static bool log_book(hf_workload *w, uint32_t txn, const hf_reply *exec, bool sc
     return good;
 }
 
-static void step_read(hf_workload *w, hf_actor *a, const hf_reply *reply)
+static void step_token(hf_workload *w, hf_actor *a, const hf_reply *reply)
 {
     bank *b = w->state;
-    op *o = op_of(a);
-    if (o->form == TOKEN) {
-        int64_t token;
-        if (reply != NULL && hf_reply_integer(reply, &token)) {
-            b->token = (uint64_t)token;
-            uint64_t most = hf_run_wall_max(w->run) + TOKEN_AHEAD_NS + hf_run_wall_slack(w->run);
-            if (b->token > most) {
-                hf_run_fail(w->run, HF_RUN_WRONG,
-                            "bank: tokens pushed the clock to %" PRIu64
-                            ", the wall clock never passed %" PRIu64,
-                            b->token, hf_run_wall_max(w->run));
-            }
+    int64_t token;
+    if (reply != NULL && hf_reply_integer(reply, &token)) {
+        b->token = (uint64_t)token;
+        b->token_told = op_of(a)->transfer;
+        uint64_t most = hf_run_wall_max(w->run) + TOKEN_AHEAD_NS + hf_run_wall_slack(w->run);
+        if (b->token > most) {
+            hf_run_fail(w->run, HF_RUN_WRONG,
+                        "bank: tokens pushed the clock to %" PRIu64
+                        ", the wall clock never passed %" PRIu64,
+                        b->token, hf_run_wall_max(w->run));
         }
-        hf_actor_done(a);
-        return;
     }
-    hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(reply);
-    bool good = true;
-    if (heard == HF_HEARD_OK) {
-        const hf_reply *whole = o->form == WHOLE_EXEC && reply->kind == '*' && reply->count == 1
-                                    ? &reply->items[0]
-                                    : reply;
-        if (o->form == WHOLE_OLD) {
-            hf_history_stamp(&w->history, o->txn, 0, true);
-        }
-        good = o->form == BOOK ? log_book(w, o->txn, reply, true)
-                               : log_balances(w, o->txn, whole, o->form == WHOLE_OLD);
+    hf_actor_done(a);
+}
+
+/* What the token covers is seen, whatever the bound allows. */
+static void check_after(hf_workload *w, const op *o, const hf_reply *replies)
+{
+    if (replies[0].kind != '-' && replies[1].kind != '-' && !hf_reply_is_text(&replies[1], "x")) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "bank: transfer %u is not seen by a read after a token that covers it",
+                    o->transfer);
     }
+}
+
+static void log_whole(hf_workload *w, hf_actor *a, const hf_reply *reply)
+{
+    const op *o = op_of(a);
+    bool old = o->form == WHOLE_OLD || o->form == WHOLE_LEVEL;
+    const hf_reply *whole =
+        o->form == WHOLE_EXEC && reply->kind == '*' && reply->count == 1 ? &reply->items[0] : reply;
+    if (old) {
+        hf_history_stamp(&w->history, o->txn, 0, true);
+    }
+    bool good =
+        o->form == BOOK ? log_book(w, o->txn, reply, true) : log_balances(w, o->txn, whole, old);
     if (!good) {
         hf_run_fail(w->run, HF_RUN_WRONG, "bank: a whole read (form %d) was answered with '%c'",
                     (int)o->form, reply->kind);
+    } else if (o->snapshot != 0) {
+        keep_snapshot(w, o, whole);
+    }
+}
+
+static void step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t count)
+{
+    const op *o = op_of(a);
+    uint32_t at = o->form == WHOLE_LEVEL ? 1 : count - 1;
+    const hf_reply *reply = replies == NULL ? NULL : &replies[at];
+    hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(reply);
+    if (o->form == TOKEN) {
+        step_token(w, a, reply);
+        return;
+    }
+    if (heard == HF_HEARD_OK && o->form == AFTER) {
+        check_after(w, o, replies);
+    } else if (heard == HF_HEARD_OK && o->form == RANGE_OLD) {
+        check_range(w, o, reply);
+    } else if (heard == HF_HEARD_OK) {
+        log_whole(w, a, reply);
     }
     over(a, heard);
 }
@@ -670,7 +847,7 @@ static void step(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t 
     } else if (o->form >= FINISH_BOOK) {
         step_finish(w, a, replies, count);
     } else if (o->form > TRANSFER_FORMS) {
-        step_read(w, a, last);
+        step_read(w, a, replies, count);
     } else if (o->form == WATCHED || o->form == DIALOGUE || o->form == DIALOGUE_ID) {
         step_dialogue(w, a, replies, count);
     } else {
