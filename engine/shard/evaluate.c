@@ -51,6 +51,22 @@ static void command_error(hf_shard *shard, uint32_t reply_from, const char *text
     hf_resp_error(&shard->replies, text);
 }
 
+/* Want of memory refuses the whole: what failed may be one key of a command that has others on
+ * other shards, and an error of that one alone would leave the command half done. */
+static bool no_memory(evaluation *e)
+{
+    e->ending = HF_ENDING_BUSY;
+    e->full = true;
+    return false;
+}
+
+/* Why an evaluation that ended had no room. */
+static hf_bytes busy_text(const evaluation *e)
+{
+    return e->full ? HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
+                   : HF_LIT("-OOM the reply does not fit into memory\r\n");
+}
+
 /* Runs one command. False: the evaluation is over (ending or waits is set). */
 static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_command *c,
                         evaluation *e)
@@ -78,14 +94,16 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
     if (ran == HF_RAN_OK && effects->failed) {
         effects->size = before;
         effects->failed = false;
-        command_error(shard, from, "OOM command not allowed when used memory > 'maxmemory'.");
-    } else if (ran == HF_RAN_OK && shard->view_many && effects->size != before) {
+        return no_memory(e);
+    }
+    if (ran == HF_RAN_OK && shard->view_many && effects->size != before) {
         hf_err err = hf_workspace_apply(&shard->workspace, hf_view__fetch, &e->view);
         if (err != HF_OK) {
             hf_workspace_rollback(&shard->workspace, mark);
-            command_error(shard, from,
-                          err == HF_E_TOOBIG ? "TOOBIG the record would be larger than 8 MiB"
-                                             : "OOM no memory for the transaction");
+            if (err != HF_E_TOOBIG) {
+                return no_memory(e);
+            }
+            command_error(shard, from, "TOOBIG the record would be larger than 8 MiB");
         }
     }
     bool error = shard->replies.size > from && shard->replies.data[from] == '-';
@@ -313,9 +331,7 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
             }
         }
         hf_owner__refuse(shard, msg, NULL, e->ending, lsn,
-                         e->ending == HF_ENDING_BUSY
-                             ? HF_LIT("-OOM the reply does not fit into memory\r\n")
-                             : hf_buf_view(&shard->replies));
+                         e->ending == HF_ENDING_BUSY ? busy_text(e) : hf_buf_view(&shard->replies));
         return;
     }
     if ((msg->flags & HF_TXN_STUB) != 0) {
@@ -380,9 +396,7 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
             return;
         }
         hf_owner__refuse(shard, msg, part, e->ending, seen,
-                         e->ending == HF_ENDING_BUSY
-                             ? HF_LIT("-OOM the reply does not fit into memory\r\n")
-                             : hf_buf_view(&shard->replies));
+                         e->ending == HF_ENDING_BUSY ? busy_text(e) : hf_buf_view(&shard->replies));
         return;
     }
     asking a = { .shard = shard, .self = &part->locks, .age = msg->age };

@@ -39,6 +39,7 @@ typedef struct asking {
 typedef struct evaluation {
     hf_view view;
     hf_ending ending;
+    bool full;  /* there was no memory for its effects */
     bool waits; /* until an escrow addition ends, of the key below */
     hf_internal_key key;
     uint32_t grant_count;
