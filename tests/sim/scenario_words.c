@@ -72,7 +72,7 @@ hf_heard hf_outcome_of(const hf_reply *reply, bool *expired)
 
 bool hf_retry_settles(const hf_reply *reply)
 {
-    return reply->kind == '*' || hf_reply_is_error(reply, "LIMIT") ||
+    return reply->kind != '-' || hf_reply_is_error(reply, "LIMIT") ||
            hf_reply_is_error(reply, "CONDFAILED") ||
            hf_reply_is_error(reply, "TXNCONFLICT cancelled");
 }

@@ -169,6 +169,8 @@ static void durable(hf_participant *p, hf_participant_update *u)
     }
 }
 
+/* Prepared at ts, or committed at ts, which is the latest of all: the others are asked all the
+ * same, since the client's reply is put together from what they answer. */
 static void is_prepared(hf_participant *p, uint16_t from, uint64_t ts, uint64_t until,
                         hf_participant_update *u)
 {
@@ -244,14 +246,12 @@ void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t
     case HF_EVENT_IS_PREPARED:
         is_prepared(p, from, ts, until, u);
         break;
+    case HF_EVENT_IS_COMMITTED:
+        is_prepared(p, from, ts, UINT64_MAX, u);
+        break;
     case HF_EVENT_IS_POISONED:
         if (p->recovering) {
             decide(p, false, 0, u);
-        }
-        break;
-    case HF_EVENT_IS_COMMITTED:
-        if (p->recovering) {
-            decide(p, true, ts, u);
         }
         break;
     }
