@@ -41,7 +41,8 @@ uint64_t hf_run_wall_max(const hf_run_state *run)
 uint64_t hf_run_wall_slack(const hf_run_state *run)
 {
     const hf_world_faults *f = &run->plan.faults;
-    return f->pause_ns_max + 2 * f->turn_ns_max + 3 * MS;
+    uint64_t late = run->plan.late_ppm == 0 ? 0 : run->plan.late_ns;
+    return (f->pause_ns_max > late ? f->pause_ns_max : late) + 2 * f->turn_ns_max + 3 * MS;
 }
 
 static uint64_t steps_made(const hf_run_state *run)
@@ -513,7 +514,9 @@ static void loop(hf_run_state *run)
         uint64_t count = CHUNK;
         if (run->phase == HF_PHASE_SAFETY && run->crash_at_event > events) {
             count = least(count, run->crash_at_event - events);
-        } else if (run->aim == HF_AIM_CHECKPOINT || run->aim == HF_AIM_FLUSH) {
+        }
+        if (run->aim == HF_AIM_CHECKPOINT || run->aim == HF_AIM_FLUSH ||
+            (run->up && run->late_due)) {
             count = 1;
         }
         uint64_t until = least(now + 10 * MS, run->up ? UINT64_MAX : run->boot_at);
@@ -526,6 +529,7 @@ static void loop(hf_run_state *run)
             hf_run__boot(run);
         }
         if (run->phase == HF_PHASE_SAFETY) {
+            hf_run__late_core(run);
             hf_run__chaos(run);
         }
         hf_run__end_stop(run);

@@ -25,6 +25,8 @@ typedef struct hf_run_plan {
     uint32_t power_ppm, stop_ppm, again_ppm; /* ... a second crash while it recovers */
     uint32_t aim_ppm; /* of the crashes: just after a reply or a checkpoint, or during a flush */
     uint64_t down_ns;
+    uint32_t late_ppm; /* of the boots: one core stands still as soon as another is ready */
+    uint64_t late_ns;
     uint64_t space_ns, space_least_ns; /* mean distance of full disks, how long */
     uint32_t repeat_ppm, lose_ppm;     /* of messages between shards */
     uint64_t think_ns;                 /* of clients between operations; 0: none */
@@ -55,6 +57,7 @@ struct hf_run_state {
     hf_world *world;
     uint16_t cores;
     hf_world_prng chaos; /* crashes, full disks */
+    hf_world_prng late;  /* cores that are late at boot */
 
     /* The node. */
     hf_shard *shards[HF_RUN_CORES_MAX];
@@ -67,6 +70,7 @@ struct hf_run_state {
     uint64_t errors_at_boot; /* injected by then: a fatal end after more of them has its cause */
     bool stopping;
     uint64_t stopped_at; /* when the last stop began */
+    bool late_due; /* a core is to stand still at this boot */
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
     enum hf_aim { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
@@ -103,8 +107,9 @@ void hf_run__boot(hf_run_state *run);
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns);
 bool hf_run__ready(const hf_run_state *run); /* every shard is */
 bool hf_run__at_rest(const hf_run_state *run, const char **why_not);
-void hf_run__chaos(hf_run_state *run);    /* crashes, stops, full disks: between two events */
-void hf_run__end_stop(hf_run_state *run); /* what was asked to stop, and has, is switched off */
+void hf_run__chaos(hf_run_state *run);     /* crashes, stops, full disks: between two events */
+void hf_run__late_core(hf_run_state *run); /* at boot: what is in doubt stays so for a while */
+void hf_run__end_stop(hf_run_state *run);  /* what was asked to stop, and has, is switched off */
 bool hf_run__flushing(const hf_run_state *run); /* some log has what is not durable yet */
 void hf_run__fatal(hf_run_state *run);          /* the node stopped itself: had it cause? */
 void hf_run__check_shards(hf_run_state *run);

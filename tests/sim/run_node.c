@@ -77,6 +77,24 @@ void hf_run__boot(hf_run_state *run)
     run->up = true;
     run->stopping = false;
     run->boot_at = UINT64_MAX;
+    run->late_due =
+        run->phase == HF_PHASE_SAFETY && hf_world_prng_chance(&run->late, run->plan.late_ppm);
+}
+
+/* Between the first core that is ready and the decisions of what was prepared before the crash lie
+ * a few messages. One core stands still here, so that clients come in between. */
+void hf_run__late_core(hf_run_state *run)
+{
+    bool any = false;
+    for (uint16_t i = 0; run->up && run->late_due && i < run->cores; i++) {
+        any = any || hf_shard_ready(run->shards[i]);
+    }
+    if (any) {
+        uint16_t core = (uint16_t)hf_world_prng_below(&run->late, run->cores);
+        uint64_t time = 1 + hf_world_prng_below(&run->late, run->plan.late_ns);
+        hf_world_pause_core(run->world, core, hf_world_now(run->world) + time);
+        run->late_due = false;
+    }
 }
 
 static void down(hf_run_state *run, uint64_t down_ns)

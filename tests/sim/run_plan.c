@@ -80,12 +80,50 @@ static void quieten(hf_run_state *run, const hf_world_faults *none)
     }
 }
 
+static bool forced(const hf_run_state *run, uint32_t bit, bool is_on)
+{
+    return !is_on && (run->config->with & bit) != 0;
+}
+
+/* Kinds that must be on, and were drawn off, are as another seed has them. */
+static void insist(hf_run_state *run)
+{
+    enum { DONORS = 64 };
+    hf_world_faults *f = &run->plan.faults;
+    for (uint64_t k = 1; k <= DONORS; k++) {
+        hf_world_faults d = hf_world_faults_default(hf_world_mix(run->config->seed + k));
+        if (forced(run, HF_RUN_FAULT_BIT(PAUSE), f->pause.every_ns != 0)) {
+            f->pause = d.pause;
+            f->pause_ns_max = d.pause_ns_max;
+        }
+        if (forced(run, HF_RUN_FAULT_BIT(MESSAGE), f->message_long.ppm != 0)) {
+            f->message_ns_max = d.message_ns_max;
+            f->message_long = d.message_long;
+            f->message_long_ns_max = d.message_long_ns_max;
+        }
+        if (forced(run, HF_RUN_FAULT_BIT(DISK), f->disk_tail.ppm != 0)) {
+            f->disk_tail = d.disk_tail;
+            f->disk_tail_ns_max = d.disk_tail_ns_max;
+        }
+        if (forced(run, HF_RUN_FAULT_BIT(CLOCK), f->clock_step.every_ns != 0)) {
+            f->clock_step = d.clock_step;
+            f->clock_step_ns_max = d.clock_step_ns_max;
+            f->clock_drift_ppm_max = d.clock_drift_ppm_max;
+        }
+        if (forced(run, HF_RUN_FAULT_BIT(NET), f->conn_abort.ppm != 0)) {
+            f->conn_abort = d.conn_abort;
+            f->conn_vanish = d.conn_vanish;
+        }
+    }
+}
+
 static void draw_faults(hf_run_state *run)
 {
     hf_run_plan *plan = &run->plan;
     hf_world_faults none = hf_world_faults_none();
     hf_world_prng prng = stream(run, 1);
     plan->faults = hf_world_faults_default(run->config->seed);
+    insist(run);
     bool damage = chosen(run, HF_RUN_FAULT_BIT(DAMAGE), hf_world_prng_chance(&prng, 120000));
     bool error = chosen(run, HF_RUN_FAULT_BIT(ERROR), hf_world_prng_chance(&prng, 120000));
     if (damage && wants(run, HF_RUN_FAULT_BIT(DAMAGE))) {
@@ -142,6 +180,15 @@ static void draw_chaos(hf_run_state *run)
     }
     if (!wants(run, HF_RUN_FAULT_BIT(STOP))) {
         plan->stop_ppm = 0;
+    }
+    prng = stream(run, 8);
+    plan->late_ns = hf_world_prng_between(&prng, 1 * MS, 20 * MS);
+    plan->late_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 900000);
+    if ((run->config->with & HF_RUN_FAULT_BIT(PAUSE)) != 0) {
+        plan->late_ppm = plan->late_ppm > 500000 ? plan->late_ppm : 500000;
+    }
+    if (!wants(run, HF_RUN_FAULT_BIT(PAUSE))) {
+        plan->late_ppm = 0;
     }
     prng = stream(run, 3);
     bool drawn = run->scenario->small || hf_world_prng_chance(&prng, 150000);
@@ -243,6 +290,7 @@ void hf_run__plan(hf_run_state *run)
     run->scenario =
         run->config->scenario != NULL ? hf_scenario_find(run->config->scenario) : &hf_scenarios[at];
     run->chaos = stream(run, 6);
+    run->late = stream(run, 7);
     draw_faults(run);
     draw_mesh(run);
     draw_chaos(run);

@@ -23,6 +23,15 @@ static bool out_of_time(const search *s)
     return now_ms() >= s->end_ms;
 }
 
+/* The same judge or assertion, whatever the numbers in its words. */
+static bool same_way(const hf_run_result *a, const hf_run_result *b)
+{
+    static const char digits[] = "0123456789";
+    bool assertion = strncmp(a->text, "assertion", strlen("assertion")) == 0;
+    size_t size = strcspn(a->text, assertion ? "\n" : digits);
+    return a->code == b->code && (a->code == HF_RUN_STUCK || strncmp(a->text, b->text, size) == 0);
+}
+
 /* True, and kept, when this run fails in the same way. */
 static bool try(search *s, const hf_run_config *config)
 {
@@ -33,7 +42,7 @@ static bool try(search *s, const hf_run_config *config)
     uint32_t seconds = 2 + (uint32_t)(s->result.seconds * 4);
     s->tries++;
     hf_run_guarded(config, seconds, &result);
-    if (result.code != s->result.code) {
+    if (!same_way(&s->result, &result)) {
         return false;
     }
     s->config = *config;
@@ -48,15 +57,13 @@ static void name_all(search *s)
     c.scenario = c.scenario != NULL ? c.scenario : s->result.scenario;
     c.cores = s->result.cores != 0 ? s->result.cores : c.cores;
     c.clients = s->result.clients != 0 ? s->result.clients : c.clients;
+    c.events = c.events != 0 ? c.events : s->result.events; /* more than the faults lasted */
     s->config = c;
 }
 
 static void fewer_events(search *s)
 {
     uint64_t good = 0; /* so few do not fail, as far as is known */
-    if (s->config.events == 0) {
-        return;
-    }
     while (s->config.events - good > 1 + s->config.events / 64 && !out_of_time(s)) {
         hf_run_config c = s->config;
         c.events = good + (s->config.events - good) / 2;
@@ -79,10 +86,13 @@ static void fewer_faults(search *s)
 
 static void fewer_clients(search *s)
 {
-    hf_run_config c = s->config;
-    for (c.clients = s->config.clients / 2; c.clients > 1; c.clients /= 2) {
+    hf_run_config c;
+    uint32_t good = 1; /* so few do not fail, as far as is known */
+    while (s->config.clients - good > 1 && !out_of_time(s)) {
+        c = s->config;
+        c.clients = good + (s->config.clients - good) / 2;
         if (!try(s, &c)) {
-            break;
+            good = c.clients;
         }
     }
     for (c = s->config; c.cores > 1;) {
@@ -143,7 +153,7 @@ void hf_run_words(const hf_run_config *config, const hf_run_result *result, char
         at += snprintf(text + at, room - (size_t)at, " --events %" PRIu64, config->events);
     }
     if (config->time_ns != 0) {
-        at += snprintf(text + at, room - (size_t)at, " --minutes %.3f",
+        at += snprintf(text + at, room - (size_t)at, " --minutes %.12f",
                        (double)config->time_ns / 60e9);
     }
     at += words_of(config->with, " --with ", text + at, room - (size_t)at);

@@ -29,7 +29,7 @@ const hf_scenario hf_scenarios[] = {
     { .name = "ranges",
       .what = "ranges split and move under transfers and lists",
       .mix = { { &hf_workload_bank, "", 30 },
-               { &hf_workload_append, "", 20 },
+               { &hf_workload_append, "scans", 20 },
                { &hf_workload_operator, "ranges", 6 } },
       .moves = true },
     { .name = "pipeline",

@@ -2,7 +2,7 @@
  *
  * Transactions of one to six appends and reads, in every form that the node offers. A key that has
  * grown long is left for a new one, so that reads stay short; the last reads see them all.
- * Flavour "interactive": mostly HF.BEGIN, with savepoints.
+ * Flavours: "interactive": mostly HF.BEGIN, with savepoints; "scans": more of those.
  */
 #include "tests/sim/checkers/check_append.h"
 #include "tests/sim/run.h"
@@ -599,6 +599,9 @@ static void lists_open(hf_workload *w)
     l->weights[RANGE] /= 3;
     l->weights[EXEC] += 1;
     l->weights[MGET] += 1;
+    if (strcmp(w->flavour, "scans") == 0) {
+        l->weights[RANGE] += 3;
+    }
     if (strcmp(w->flavour, "interactive") == 0) {
         l->weights[BEGIN] += 12;
         l->weights[BEGIN_ID] += 4;

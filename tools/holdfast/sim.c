@@ -140,7 +140,7 @@ static bool valued_option(options *o, const char *name, const char *value)
         char *end;
         double minutes = value == NULL ? 0 : strtod(value, &end);
         o->run.events = 0;
-        o->run.time_ns = minutes > 0 && minutes < 1e6 ? (uint64_t)(minutes * 60e9) : 0;
+        o->run.time_ns = minutes > 0 && minutes < 1e6 ? (uint64_t)(minutes * 60e9 + 0.5) : 0;
         return value != NULL && *end == '\0' && o->run.time_ns > 0;
     }
     if (strcmp(name, "--scenario") == 0) {
