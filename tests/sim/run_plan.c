@@ -171,6 +171,12 @@ static void draw_chaos(hf_run_state *run)
     plan->stop_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 200000);
     plan->again_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 400000);
     plan->down_ns = hf_world_prng_between(&prng, 1 * MS, 200 * MS);
+    if ((run->config->with & HF_RUN_FAULT_BIT(CRASH)) != 0) {
+        often = often > 30 ? often : 30; /* who asks for crashes gets many */
+    }
+    if ((run->config->with & HF_RUN_FAULT_BIT(POWER)) != 0) {
+        plan->power_ppm = plan->power_ppm > 700000 ? plan->power_ppm : 700000;
+    }
     if (crashes && wants(run, HF_RUN_FAULT_BIT(CRASH))) {
         plan->crash_events = safety_events(run) / often;
         plan->kinds |= HF_RUN_FAULT_BIT(CRASH);

@@ -309,9 +309,13 @@ static void log_range(hf_workload *w, const op *o, const hf_reply *reply)
         const hf_reply none = { .kind = '_' };
         const hf_reply *found = &none;
         for (uint32_t i = 0; i + 1 < reply->count; i += 2) {
-            if (hf_reply_is_text(&reply->items[i], key)) {
-                found = &reply->items[i + 1];
+            if (!hf_reply_is_text(&reply->items[i], key)) {
+                continue;
             }
+            if (found != &none) {
+                hf_run_fail(w->run, HF_RUN_WRONG, "append: a scan shows list %u twice", k);
+            }
+            found = &reply->items[i + 1];
         }
         log_list(w, o->txn, k, found);
     }
