@@ -77,7 +77,7 @@ struct hf_run_state {
     bool aim_hit;
     uint64_t aim_until_event; /* then it crashes anyway */
     uint64_t aim_checkpoints; /* finished when it was aimed */
-    uint64_t aim_bytes;       /* so many must be on their way to the disk */
+    uint64_t aim_bytes;       /* of one durable write that must be on its way to the disk */
 
     hf_run_phase phase;
     uint64_t phase_since;

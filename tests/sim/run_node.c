@@ -271,19 +271,18 @@ bool hf_run__flushing(const hf_run_state *run)
 
 static void take_aim(hf_run_state *run)
 {
-    enum { PATIENCE = 4000, LARGE = 2000 };
+    enum { PATIENCE = 4000, SECTORS = 4 * HF_DISK_SECTOR };
     uint64_t lag;
     run->aim = (enum hf_aim)(1 + hf_world_prng_below(&run->chaos, HF_AIMS - 1));
     run->aim_hit = false;
     run->aim_until_event = hf_run__events(run) + PATIENCE;
     run->aim_checkpoints = progress(run, &lag);
-    run->aim_bytes = hf_world_prng_coin(&run->chaos) ? LARGE : 1;
+    run->aim_bytes = hf_world_prng_coin(&run->chaos) ? SECTORS : 1;
 }
 
 /* True while the crash that is due waits for a moment worth it. */
 static bool aims(hf_run_state *run)
 {
-    enum { FLUSH_EVENTS = 8 };
     uint64_t lag;
     if (run->aim == HF_AIM_NONE) {
         if (!hf_run__ready(run) || !hf_world_prng_chance(&run->chaos, run->plan.aim_ppm)) {
@@ -293,25 +292,30 @@ static bool aims(hf_run_state *run)
     }
     bool saved = progress(run, &lag) != run->aim_checkpoints;
     uint64_t events = hf_run__events(run);
-    if (run->aim == HF_AIM_FLUSH && lag >= run->aim_bytes && !run->aim_hit) {
-        /* Appended: the write starts at the end of the turn, and ends a few events later. */
-        run->aim_hit = true;
-        run->aim_until_event = events + 1 + hf_world_prng_below(&run->chaos, FLUSH_EVENTS);
-    }
-    bool hit = (run->aim_hit && run->aim != HF_AIM_FLUSH) || events >= run->aim_until_event ||
-               (run->aim == HF_AIM_CHECKPOINT && saved);
+    bool writes = hf_world_writing(run->world) >= run->aim_bytes;
+    bool hit = run->aim_hit || events >= run->aim_until_event ||
+               (run->aim == HF_AIM_CHECKPOINT && saved) || (run->aim == HF_AIM_FLUSH && writes);
     run->aim = hit ? HF_AIM_NONE : run->aim;
     return !hit;
 }
 
 void hf_run__chaos(hf_run_state *run)
 {
+    enum { SPARED_PPM = 700000 };
     chaos_disk(run);
     if (!run->up) {
         run->aim = HF_AIM_NONE;
         return; /* a crash that is due waits until there is something to crash */
     }
-    if (run->plan.crash_events == 0 || hf_run__events(run) < run->crash_at_event || aims(run)) {
+    if (run->plan.crash_events == 0 || hf_run__events(run) < run->crash_at_event) {
+        return;
+    }
+    if (run->aim == HF_AIM_NONE && !hf_run__ready(run) &&
+        hf_world_prng_chance(&run->chaos, SPARED_PPM)) {
+        next_crash(run); /* else most would hit a node that has not begun to work */
+        return;
+    }
+    if (aims(run)) {
         return;
     }
     if (!run->stopping && hf_run__ready(run) &&

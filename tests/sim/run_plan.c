@@ -166,13 +166,13 @@ static void draw_chaos(hf_run_state *run)
     hf_world_prng prng = stream(run, 2);
     bool crashes = chosen(run, HF_RUN_FAULT_BIT(CRASH), hf_world_prng_chance(&prng, 850000));
     uint64_t often = hf_world_prng_between(&prng, 2, hf_world_prng_coin(&prng) ? 12 : 60);
-    plan->aim_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 900000);
+    plan->aim_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 900000);
     plan->power_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 1000000);
     plan->stop_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 200000);
     plan->again_ppm = (uint32_t)hf_world_prng_between(&prng, 0, 400000);
     plan->down_ns = hf_world_prng_between(&prng, 1 * MS, 200 * MS);
     if ((run->config->with & HF_RUN_FAULT_BIT(CRASH)) != 0) {
-        often = often > 30 ? often : 30; /* who asks for crashes gets many */
+        often = often > 15 ? often : 15; /* who asks for crashes gets many */
     }
     if ((run->config->with & HF_RUN_FAULT_BIT(POWER)) != 0) {
         plan->power_ppm = plan->power_ppm > 700000 ? plan->power_ppm : 700000;

@@ -177,6 +177,10 @@ const hf_world_fatal *hf_world_fatal_get(const hf_world *world);
 /* The core stands still until then: its events wait. The disk and the clients go on. */
 void hf_world_pause_core(hf_world *world, uint16_t core, uint64_t until);
 
+/* The size of the largest durable write that is with the disk and has had no effect yet: a crash
+ * now may tear it. 0: none. */
+uint64_t hf_world_writing(const hf_world *world);
+
 /* ---- Clock and disk
  * ------------------------------------------------------------------------------ */
 

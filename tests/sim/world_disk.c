@@ -428,6 +428,18 @@ void hf_world__disk_crash(hf_world *w, hf_world_crash_kind kind)
     }
 }
 
+uint64_t hf_world_writing(const hf_world *w)
+{
+    uint64_t most = 0;
+    for (const hf_world__op *o = w->ops_first; o != NULL; o = o->next) {
+        bool durable = o->op->kind == HF_IO_WRITE && (o->op->flags & HF_IO_DURABLE) != 0;
+        if (durable && !o->landed && !o->fails && o->op->size > most) {
+            most = o->op->size;
+        }
+    }
+    return most;
+}
+
 void hf_world__disk_free(hf_world *w)
 {
     disk_let_go(w);
