@@ -18,6 +18,9 @@ import re
 import sys
 
 
+WAYS = ["wrong", "stuck", "assertion", "gave_up"]
+
+
 def fail(text):
     print("plant.py: " + text, file=sys.stderr)
     sys.exit(1)
@@ -47,8 +50,10 @@ def read_list(path):
             fail("%s:%d: not understood: %s" % (path, number, line))
     names = [m["name"] for m in mutants]
     for mutant in mutants:
-        if names.count(mutant["name"]) > 1 or not mutant["what"] or not mutant["by"] or not mutant["edits"]:
-            fail("%s:%d: %s: there twice, or without what:, by: or an edit" % (path, mutant["line"], mutant["name"]))
+        mutant["by"] = mutant["by"] or WAYS
+        if names.count(mutant["name"]) > 1 or not mutant["what"] or not mutant["edits"] or set(mutant["by"]) - set(WAYS):
+            fail("%s:%d: %s: there twice, or without what: or an edit, or with an unknown way in by:"
+                 % (path, mutant["line"], mutant["name"]))
     return mutants
 
 
