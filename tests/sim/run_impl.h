@@ -70,7 +70,7 @@ struct hf_run_state {
     uint64_t errors_at_boot; /* injected by then: a fatal end after more of them has its cause */
     bool stopping;
     uint64_t stopped_at; /* when the last stop began */
-    bool late_due; /* a core is to stand still at this boot */
+    bool late_due;       /* a core is to stand still at this boot */
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
     enum hf_aim { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
