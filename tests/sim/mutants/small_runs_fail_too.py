@@ -54,7 +54,7 @@ def check(program, mutant, more):
         result, shown = simulate(program, name, command.split() + ["--no-small"])
         if result != code:
             sys.exit("%s: not again with: %s\n%s" % (name, command, shown))
-    if events_of(shown) > events_of(text):
+    if not more and events_of(shown) > events_of(text):  # in minutes, fewer clients may take more events
         sys.exit("%s: the smaller run is larger: %s" % (name, small.group(1)))
     print("%s: seed %d, %d events; again with %d: %s" % (name, seed, events_of(text), events_of(shown), small.group(1)))
 
