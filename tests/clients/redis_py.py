@@ -25,7 +25,7 @@ class RedisPy(unittest.TestCase):
         assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def setUp(self):
-        self.client = redis.Redis(port=self.node.port, socket_timeout=30, client_name="tests")
+        self.client = redis.Redis(host="127.0.0.1", port=self.node.port, socket_timeout=30, client_name="tests")
         self.addCleanup(self.client.close)
         self.client.flushall()
 
@@ -65,7 +65,7 @@ class RedisPy(unittest.TestCase):
             r.get("h")
         with self.assertRaisesRegex(redis.ResponseError, "unknown command"):
             r.lpush("list", 1)
-        text = redis.Redis(port=self.node.port, decode_responses=True)
+        text = redis.Redis(host="127.0.0.1", port=self.node.port, decode_responses=True)
         self.assertEqual(text.get("k"), "w")
 
     def test_pipelines(self):
@@ -96,7 +96,7 @@ class RedisPy(unittest.TestCase):
                 pipe.multi()
                 pipe.set("a", low + 1)
                 pipe.set("z", high + 1)
-            own = redis.Redis(port=self.node.port)
+            own = redis.Redis(host="127.0.0.1", port=self.node.port)
             for _ in range(25):
                 own.transaction(one, "a", "z")
 
@@ -123,7 +123,7 @@ class RedisPy(unittest.TestCase):
             sub.punsubscribe()
 
     def test_found_again_after_a_restart(self):
-        patient = redis.Redis(port=self.node.port, retry_on_error=[redis.ConnectionError],
+        patient = redis.Redis(host="127.0.0.1", port=self.node.port, retry_on_error=[redis.ConnectionError],
                               retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 100))
         self.assertTrue(patient.set("kept", 1))
         clients.start_again(self.node)
