@@ -224,7 +224,7 @@ static void check_sum(hf_client *client, const options *o)
     for (; err == HF_OK; err = hf_scan_next(scan, &key, &value)) {
         char text[24] = "";
         (void)memcpy(text, value.data, value.size < 23 ? value.size : 23);
-        sum += atoll(text);
+        sum += strtoll(text, NULL, 10);
     }
     hf_scan_close(scan);
     if (err != HF_E_NOTFOUND || sum != (int64_t)o->keys * BALANCE) {

@@ -50,6 +50,7 @@ uint32_t hf_library__born(void)
 
 static void before_fork(void)
 {
+    /* tidy: pthread_mutex_lock when a process opens, closes or forks, never in a call */
     HF_ASSERT(pthread_mutex_lock(&forks_lock) == 0);
 }
 
@@ -94,14 +95,14 @@ static void note_open(hf_db *from, hf_db *to)
 static void *take_malloc(void *context, size_t size)
 {
     (void)context;
-    return malloc(size);
+    return malloc(size); /* tidy: malloc where the host gave no allocator */
 }
 
 static void give_malloc(void *context, void *block, size_t size)
 {
     (void)context;
     (void)size;
-    free(block);
+    free(block); /* tidy: free what that malloc gave */
 }
 
 /* A database that is neither opened nor connected. */

@@ -82,7 +82,7 @@ static hf_exit open_core(hf_core *me)
 /* True: all have opened their shards. */
 static bool meet(hf_cores *cores, bool good)
 {
-    HF_ASSERT(pthread_mutex_lock(&cores->lock) == 0);
+    HF_ASSERT(pthread_mutex_lock(&cores->lock) == 0); /* tidy: pthread_mutex_lock at start */
     cores->opened++;
     cores->open_failed = cores->open_failed || !good;
     HF_ASSERT(pthread_cond_broadcast(&cores->meet) == 0);
@@ -100,6 +100,7 @@ static void *core_main(void *argument)
     hf_cores *cores = me->cores;
     self = me;
     me->err = HF_E_NOMEM; /* until the shard is open */
+    /* tidy: setjmp as a fatal end deep in a turn of the loop must not end the host's process */
     if (meet(cores, open_core(me) == HF_EXIT_OK) && setjmp(me->away) == 0) {
         me->err = HF_OK;
         hf_err err = hf_uring_run(cores->uring, me->index, &cores->handler, me->shard);
@@ -118,7 +119,7 @@ _Noreturn void hf_cores_leave(hf_io *io)
     self->left = true;
     hf_uring_stop(self->cores->uring);
     hf_local_wake_all(self->cores->uring);
-    longjmp(self->away, 1);
+    longjmp(self->away, 1); /* tidy: longjmp to core_main */
 }
 
 void *hf_cores_context(void)
@@ -208,7 +209,7 @@ static void join(hf_cores *cores)
 /* Those that wait for the others go home. */
 static void give_up(hf_cores *cores)
 {
-    HF_ASSERT(pthread_mutex_lock(&cores->lock) == 0);
+    HF_ASSERT(pthread_mutex_lock(&cores->lock) == 0); /* tidy: pthread_mutex_lock at start */
     cores->open_failed = true;
     HF_ASSERT(pthread_cond_broadcast(&cores->meet) == 0);
     HF_ASSERT(pthread_mutex_unlock(&cores->lock) == 0);

@@ -468,7 +468,7 @@ static void completions(void **state)
     for (int i = 0; i < ACCOUNTS; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "acc:%d", i);
-        int64_t balance = atoll(value_of(client, key));
+        int64_t balance = strtoll(value_of(client, key), NULL, 10);
         assert_true(balance >= 0);
         sum += balance;
     }

@@ -48,7 +48,8 @@ static void read_address(database *d, FILE *log)
     while (fgets(line, sizeof line, log) != NULL) {
         const char *port = strstr(line, " port=");
         if (strstr(line, "listening") != NULL && port != NULL) {
-            (void)snprintf(d->address, sizeof d->address, "127.0.0.1:%d", atoi(port + 6));
+            (void)snprintf(d->address, sizeof d->address, "127.0.0.1:%ld",
+                           strtol(port + 6, NULL, 10));
         }
         if (strstr(line, "msg=ready") != NULL) {
             return;

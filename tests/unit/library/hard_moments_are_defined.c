@@ -387,7 +387,7 @@ static void break_logs(const char *path)
         (void)snprintf(link, sizeof link, "/proc/self/fd/%.20s", entry->d_name);
         if (readlink(link, target, sizeof target - 1) > 0 && strstr(target, path) != NULL &&
             strstr(target, "/log-") != NULL) {
-            assert_true(dup2(broken, atoi(entry->d_name)) >= 0);
+            assert_true(dup2(broken, (int)strtol(entry->d_name, NULL, 10)) >= 0);
             count++;
         }
     }
