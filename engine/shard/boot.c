@@ -133,7 +133,7 @@ bool hf_boot__room(hf_shard *shard, hf_bytes effects)
     /* As when it was written: else old versions spread over all spans, and nothing large fits. */
     if ((bytes > FEW || shard->replayed % NOW_AND_THEN == 0) &&
         hf_heap_lent(shard->heap) > hf_heap_capacity(shard->heap) / 2) {
-        hf_shard__make_room(shard);
+        (void)hf_shard__make_room(shard);
     }
     if (bytes <= FEW && hf_table_admits(shard->table, bytes)) {
         return true;

@@ -539,13 +539,14 @@ bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
         return true;
     }
     hf_table_need need = hf_mutations_cost(shard->table, effects);
-    bool may = need.only_deletes || may_grow(shard, bytes + need.built + need.copied);
-    if (may && hf_table_admits_exactly(shard->table, bytes, &need)) {
-        return true;
-    }
-    hf_shard__make_room(shard);
-    return (need.only_deletes || may_grow(shard, bytes + need.built + need.copied)) &&
-           hf_table_admits_exactly(shard->table, bytes, &need);
+    bool frees = need.deletes == need.changes;
+    do {
+        if ((frees || may_grow(shard, bytes + need.built + need.copied)) &&
+            hf_table_admits_exactly(shard->table, bytes, &need)) {
+            return true;
+        }
+    } while (hf_shard__make_room(shard));
+    return false;
 }
 
 /* Before anything is evaluated: whether the bytes that came could be kept at all. */
@@ -553,11 +554,12 @@ static bool has_memory(hf_shard *shard, const hf_msg *msg)
 {
     uint64_t bytes = msg->size + RECORD_ROOM + shard->promised;
     hf_table_need need = { .changes = 1 };
-    if (hf_table_admits_exactly(shard->table, bytes, &need)) {
-        return true;
-    }
-    hf_shard__make_room(shard);
-    return hf_table_admits_exactly(shard->table, bytes, &need);
+    do {
+        if (hf_table_admits_exactly(shard->table, bytes, &need)) {
+            return true;
+        }
+    } while (hf_shard__make_room(shard));
+    return false;
 }
 
 /* Whether log, table and queues have room for this message's effects. */

@@ -807,6 +807,10 @@ void hf_session__ended(hf_shard *shard, hf_conn_id id)
         return;
     }
     conn->ended = true;
+    if (conn->listener == HF_LISTENER_LOCAL) { /* a pipe has no half: nobody waits for replies */
+        hf_conn__close(shard, conn);
+        return;
+    }
     if (conn->listener == HF_LISTENER_HTTP) {
         hf_http__ended(shard, conn);
     } else if (conn->listener == HF_LISTENER_CLIENT) {

@@ -285,9 +285,12 @@ void hf_shard__collect(hf_shard *shard)
     collect(shard, retention(shard), COLLECT_BUDGET);
 }
 
-void hf_shard__make_room(hf_shard *shard)
+/* Even the youngest goes: one turn may rewrite a large record often. */
+bool hf_shard__make_room(hf_shard *shard)
 {
-    collect(shard, KEEP_LEAST_NS, ROOM_BUDGET);
+    uint64_t lent = hf_heap_lent(shard->heap);
+    collect(shard, 0, ROOM_BUDGET);
+    return hf_heap_lent(shard->heap) < lent;
 }
 
 /* What one large value made grow is given back. */

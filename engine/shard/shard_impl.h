@@ -267,8 +267,8 @@ void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *det
 /* The hash of an internal key; known already for those of the transaction that is looked at. */
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
 void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the retention */
-/* Frees old versions at once, as far as they may go. */
-void hf_shard__make_room(hf_shard *shard);
+/* Frees old versions at once, a number of them, as far as they may go. False: none was left. */
+bool hf_shard__make_room(hf_shard *shard);
 
 /* ---- hold.c ---- */
 /* Posts the message once the log is durable up to lsn (at once if it is). */

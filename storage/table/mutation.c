@@ -300,13 +300,13 @@ static uint64_t as_run(uint64_t size)
 
 hf_table_need hf_mutations_cost(const hf_table *table, hf_bytes effects)
 {
-    hf_table_need need = { .only_deletes = true };
+    hf_table_need need = { 0 };
     uint64_t largest = 0; /* of those put here: a later change may build it anew */
     hf_reader reader = hf_reader_of(effects);
     hf_mutation m;
     while (hf_mutation_next(&reader, &m)) {
         need.changes++;
-        need.only_deletes = need.only_deletes && m.op == HF_MUTATION_DELETE;
+        need.deletes += m.op == HF_MUTATION_DELETE;
         if (m.op == HF_MUTATION_FIELDS || m.op == HF_MUTATION_EXPIRE ||
             (m.op == HF_MUTATION_ADD && m.bytes.size != 0)) {
             uint64_t had = hf_table_get(table, m.key, HF_TS_MAX).value.bytes.size;

@@ -44,6 +44,7 @@ enum {
     SPAN = 64 * 1024,
     CHANGE_LEAST = 16, /* only a DELETE is encoded in fewer bytes, and it costs less */
     CHANGE_COST = 768, /* entry, version block and an inline value that moves to it */
+    DELETE_COST = 320, /* the version block alone: a deletion makes no entry */
     NODE_COST = 1024,
     INSERTS_A_SPLIT = 16 /* so many inserts at least lie between two splits of what was split */
 };
@@ -71,14 +72,15 @@ static bool have_runs(hf_heap *heap, uint64_t runs, uint64_t built)
 
 bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_table_need *need)
 {
-    uint64_t changes = need->changes;
+    uint64_t puts = need->changes - need->deletes; /* only these touch the indexes */
     const hf_table__tree *tree = &table->tree;
-    uint64_t again = changes / INSERTS_A_SPLIT + 1;
-    uint64_t nodes = least_of(changes, tree->leaves) + least_of(changes, tree->inners) + 2 * again +
-                     tree->height + 1;
-    uint64_t segments = least_of(changes, table->hash.segments) + again;
-    uint64_t chunks = changes / HF_ALARM_CHUNK + 1;
-    uint64_t all = least_of(2 * changes + 4, CLASSES) * SPAN + 2 * bytes + changes * CHANGE_COST +
+    uint64_t again = puts / INSERTS_A_SPLIT + 1;
+    uint64_t nodes =
+        least_of(puts, tree->leaves) + least_of(puts, tree->inners) + 2 * again + tree->height + 1;
+    uint64_t segments = least_of(puts, table->hash.segments) + again;
+    uint64_t chunks = puts / HF_ALARM_CHUNK + 1;
+    uint64_t blocks = puts * CHANGE_COST + need->deletes * DELETE_COST;
+    uint64_t all = least_of(2 * (uint64_t)need->changes + 4, CLASSES) * SPAN + 2 * bytes + blocks +
                    2 * need->copied + nodes * NODE_COST + segments * sizeof(hf_table__segment) +
                    (sizeof(uint64_t) << table->hash.depth) * 4 +
                    chunks * HF_ALARM_CHUNK * sizeof(hf_table__alarm) +

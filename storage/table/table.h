@@ -68,7 +68,7 @@ uint64_t hf_table_bytes(const hf_table *table);
 /* What changes take beside their bytes: hf_mutations_cost() counts it. */
 typedef struct hf_table_need {
     uint32_t changes;
-    bool only_deletes;
+    uint32_t deletes; /* of them */
     uint64_t built;  /* bytes of records that change in part: built anew, by way of the scratch */
     uint64_t copied; /* bytes of values that get another expiry */
     uint64_t runs;   /* bytes of values, put or copied, that are blocks of whole spans */

@@ -113,6 +113,46 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
     home_close(&h);
 }
 
+/* Deleting all keys takes a block for each old value, and no more: a node that is a third full can. */
+static void all_keys_can_be_deleted(void **state)
+{
+    (void)state;
+    home h = home_open(64 << 20);
+    hf_buf out;
+    hf_buf scratch;
+    size_t side_size = (size_t)32 << 20;
+    void *side_region = aligned_alloc(64 * 1024, side_size);
+    hf_heap *side = hf_heap_open(side_region, side_size);
+    hf_buf_open(&out, side);
+    hf_buf_open(&scratch, side);
+    uint64_t n = 0;
+    for (; hf_heap_used(h.heap) < hf_heap_capacity(h.heap) * 35 / 100; n++) {
+        hf_value v = string_value(hf_bytes_of(bytes, 1 + n % 192));
+        hf_table_put(h.table, hf_bytes_of(&n, sizeof n), &v, 10 * TICK, 10 * TICK);
+        hf_mutation_delete(&out, hf_bytes_of(&n, sizeof n));
+    }
+    hf_table_need need = hf_mutations_cost(h.table, hf_buf_view(&out));
+    assert_int_equal(need.deletes, n);
+    assert_int_equal(need.changes, n);
+    ballast held = { .count = 0 };
+    while (held.count < BALLAST_MOST && hf_table_admits_exactly(h.table, out.size, &need)) {
+        held.blocks[held.count++] = hf_heap_take(h.heap, BALLAST_SIZE);
+    }
+    assert_true(held.count > 0 && held.count < BALLAST_MOST);
+    hf_heap_give(h.heap, held.blocks[--held.count]); /* just enough */
+    assert_true(hf_table_admits_exactly(h.table, out.size, &need));
+    hf_reader r = hf_reader_of(hf_buf_view(&out));
+    hf_mutation m;
+    while (hf_mutation_next(&r, &m)) {
+        hf_mutation_apply(h.table, &m, 20 * TICK, 20 * TICK, &scratch);
+    }
+    hf_table_check(h.table);
+    throw_off(&held, &h);
+    hf_heap_close(side);
+    free(side_region);
+    home_close(&h);
+}
+
 static void small_values(void **state)
 {
     (void)state;
@@ -144,6 +184,7 @@ static void records_that_grow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_keys_can_be_deleted),
         cmocka_unit_test(small_values),
         cmocka_unit_test(tiny_keys_in_order_then_not),
         cmocka_unit_test(keys_and_values_of_every_size),
