@@ -283,7 +283,7 @@ hf_err hf_client_open(hf_db *db, hf_client **client)
     made->allocator = db->allocator;
     made->born = db->born;
     find_names(&made->names);
-    for (uint16_t i = 0; i < HF_CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < HF_CALLS_MAX; i++) {
         made->free_calls[made->free_count++] = (uint16_t)(HF_CALLS_MAX - 1 - i);
     }
     hf_err err = hf_txn__made(made, &made->own);

@@ -100,8 +100,7 @@ static bool split(const char *text, size_t size, char *host, size_t room, char *
     }
     memcpy(host, text, host_size);
     host[host_size] = 0;
-    size_t port_size = size - (size_t)(colon + 1 - text);
-    port_size = strcspn(colon + 1, ",");
+    size_t port_size = strcspn(colon + 1, ","); /* five at most, as seen above */
     memcpy(port, colon + 1, port_size);
     port[port_size] = 0;
     return strspn(port, "0123456789") == port_size;

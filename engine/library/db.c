@@ -145,6 +145,7 @@ hf_err hf_open(const char *path, const hf_options *options, hf_db **db)
     if (err != HF_OK) {
         return err;
     }
+    HF_ASSERT(*db != NULL);
     err = hf_embedded__open(*db, path, options == NULL ? &none : options);
     if (err != HF_OK) {
         drop(*db);
@@ -163,6 +164,7 @@ hf_err hf_connect(const char *addresses, const hf_options *options, hf_db **db)
     if (err != HF_OK) {
         return err;
     }
+    HF_ASSERT(*db != NULL);
     (*db)->way = &hf_connected__way;
     err = hf_connected__open(*db, addresses, options == NULL ? &none : options);
     if (err != HF_OK) {

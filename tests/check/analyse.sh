@@ -43,7 +43,8 @@ fi
 build=$(cd "$build" && pwd)
 cd "$root"
 if [ $# = 0 ]; then
-    for path in $("$here/files.sh" "$root" | grep -E '^(engine|storage|net|txn)/.*\.c$' || true); do
+    # The examples are written as strangers write.
+    for path in $("$here/files.sh" "$root" | grep -E '^(engine|storage|net|txn)/.*\.c$' | grep -v '/examples/' || true); do
         if grep -qF "/$path\"" "$build/compile_commands.json"; then
             set -- "$@" "$path"
         fi
