@@ -113,7 +113,8 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
     home_close(&h);
 }
 
-/* Deleting all keys takes a block for each old value, and no more: a node that is a third full can. */
+/* Deleting all keys takes a block for each old value, and no more: a node that is a third full can.
+ */
 static void all_keys_can_be_deleted(void **state)
 {
     (void)state;
