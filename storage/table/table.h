@@ -69,9 +69,9 @@ uint64_t hf_table_bytes(const hf_table *table);
 typedef struct hf_table_need {
     uint32_t changes;
     uint32_t deletes; /* of them */
-    uint64_t built;  /* bytes of records that change in part: built anew, by way of the scratch */
-    uint64_t copied; /* bytes of values that get another expiry */
-    uint64_t runs;   /* bytes of values, put or copied, that are blocks of whole spans */
+    uint64_t built;   /* bytes of records that change in part: built anew, by way of the scratch */
+    uint64_t copied;  /* bytes of values that get another expiry */
+    uint64_t runs;    /* bytes of values, put or copied, that are blocks of whole spans */
 } hf_table_need;
 /* The worst that so many bytes of changes could be. */
 hf_table_need hf_table_worst(const hf_table *table, uint64_t bytes);
