@@ -69,6 +69,7 @@ void server_start(database *d)
     assert_true(d->server >= 0);
     if (d->server == 0) {
         (void)dup2(out[1], STDERR_FILENO);
+        (void)dup2(out[1], STDOUT_FILENO); /* a test that fails leaves nobody in its own */
         (void)close(out[0]);
         (void)close(out[1]);
         (void)execl(HF_BINARY_DIR "/bin/holdfastd", "holdfastd", "--data", d->path, "--listen",
@@ -80,6 +81,14 @@ void server_start(database *d)
     assert_non_null(log);
     read_address(d, log);
     (void)fclose(log);
+}
+
+void server_stop(database *d)
+{
+    int status;
+    assert_int_equal(kill(d->server, SIGSTOP), 0);
+    assert_int_equal(waitpid(d->server, &status, WUNTRACED), d->server); /* not at once */
+    assert_true(WIFSTOPPED(status));
 }
 
 void server_kill(database *d)

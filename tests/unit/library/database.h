@@ -32,6 +32,8 @@ void database_close(database *d); /* removes the directory too */
 /* A holdfastd over d->path on a free port; and its end. `port` 0: any. */
 void server_start(database *d);
 void server_kill(database *d);
+/* Returns when none of its threads runs any more. */
+void server_stop(database *d);
 bool is_built_with_tsan(void);
 
 #define check_ok(call)                                                                             \

@@ -472,7 +472,7 @@ static void a_lost_connection_is_made_good_or_told(void **state)
     check_ok(hf_txn_open(d.client, &without));
     check_ok(hf_txn_open(d.client, &reads));
     hf_id_new(id);
-    assert_int_equal(kill(d.server, SIGSTOP), 0);
+    server_stop(&d);
     hf_txn_id(with_id, id);
     hf_txn_add(with_id, "n", 1, 1, HF_NO_MIN, HF_NO_MAX);
     hf_txn_add(with_id, "m", 1, 1, HF_NO_MIN, HF_NO_MAX);
@@ -520,7 +520,7 @@ static void nobody_answers_in_time(void **state)
     database_open(&d, true);
     check_ok(hf_connect(d.address, &options, &db));
     check_ok(hf_client_open(db, &client));
-    assert_int_equal(kill(d.server, SIGSTOP), 0);
+    server_stop(&d);
     check_err(hf_get(client, "k", 1, buf, sizeof buf, &size), HF_E_DEADLINE);
     check_err(hf_set(client, "k", 1, "v", 1), HF_E_INDOUBT); /* sent, and no answer */
     assert_int_equal(kill(d.server, SIGCONT), 0);
