@@ -245,6 +245,8 @@ hf_err hf_embedded__close(hf_db *db)
 typedef struct core_link {
     hf_txn *unsent_first, *unsent_last;
     uint32_t unsent_at; /* bytes of the first that are in the pipe */
+    hf_local_request
+        unsent_head; /* of the first, as its first bytes went: what the client knows moves on */
     uint32_t under_way;
     uint32_t silent; /* requests in the pipe that the core was not rung for */
     bool in_reply;
@@ -347,14 +349,13 @@ static hf_local_request head_of(const hf_client *client, const hf_txn *txn)
 }
 
 /* Puts bytes [at, ...) of the request into the pipe; answers up to where. */
-static uint32_t put(hf_client *client, const hf_txn *txn, uint32_t at)
+static uint32_t put(hf_client *client, const hf_txn *txn, const hf_local_request *head, uint32_t at)
 {
     static const uint8_t zeros[8];
     ends *n = ends_of(client);
-    hf_local_request head = head_of(client, txn);
-    hf_bytes parts[4] = { hf_bytes_of(&head, sizeof head), hf_blob__view(&txn->condition_bytes),
+    hf_bytes parts[4] = { hf_bytes_of(head, sizeof *head), hf_blob__view(&txn->condition_bytes),
                           hf_blob__view(&txn->command_bytes),
-                          hf_bytes_of(zeros, hf_local_filled(head.size) - head.size) };
+                          hf_bytes_of(zeros, hf_local_filled(head->size) - head->size) };
     uint32_t begin = 0;
     for (int i = 0; i < 4; i++) {
         uint32_t end = begin + parts[i].size;
@@ -388,7 +389,10 @@ static void send_on(hf_client *client, uint16_t core)
     while (to->unsent_first != NULL) {
         hf_txn *txn = to->unsent_first;
         uint32_t before = to->unsent_at;
-        to->unsent_at = put(client, txn, before);
+        if (before == 0) {
+            to->unsent_head = head_of(client, txn);
+        }
+        to->unsent_at = put(client, txn, &to->unsent_head, before);
         any = any || to->unsent_at != before;
         if (to->unsent_at < whole_size(txn)) {
             if (to->unsent_at == before && hf_local_starved(n->local, core)) {
@@ -459,7 +463,8 @@ static void send_call(hf_client *client, hf_txn *txn)
     to->under_way++;
     txn->next = NULL;
     if (to->unsent_first == NULL && hf_local_fits(n->local, txn->core, whole_size(txn))) {
-        uint32_t end = put(client, txn, 0);
+        hf_local_request head = head_of(client, txn);
+        uint32_t end = put(client, txn, &head, 0);
         HF_ASSERT(end == whole_size(txn));
         ring_soon(client, txn->core);
         return;

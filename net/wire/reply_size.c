@@ -2,6 +2,7 @@
 
 #define KINDS "+-:_,#($=!*~>%|"
 enum { LINE_MAX_SIZE = 64 * 1024 };
+#define NO_FRAME UINT64_MAX /* nested: the line is whole, and no RESP */
 
 /* The line from `at` on: offset behind its "\r\n", 0 when it is not whole. */
 static uint32_t behind_line(hf_bytes data, uint32_t at)
@@ -19,8 +20,8 @@ static uint32_t behind_line(hf_bytes data, uint32_t at)
     return 0;
 }
 
-/* One frame without what is nested in it: offset behind it (0: not whole, not RESP), and the frames
- * that follow it as its parts. */
+/* One frame without what is nested in it: offset behind it (0: not whole, or with NO_FRAME not
+ * RESP), and the frames that follow it as its parts. */
 static uint32_t one_frame(hf_bytes data, uint32_t at, uint64_t *nested)
 {
     *nested = 0;
@@ -35,6 +36,7 @@ static uint32_t one_frame(hf_bytes data, uint32_t at, uint64_t *nested)
     int64_t number = 0;
     if (!hf_resp__integer_from(data.data + at + 1, next - at - 3, &number) || number < -1 ||
         number > UINT32_MAX) {
+        *nested = NO_FRAME;
         return 0;
     }
     if (number < 0) {
@@ -58,7 +60,8 @@ uint32_t hf_resp_scan_on(hf_resp_scan *scan, hf_bytes data)
         uint64_t nested = 0;
         uint32_t next = one_frame(data, scan->at, &nested);
         if (next == 0) {
-            scan->bad = memchr(KINDS, data.data[scan->at], sizeof KINDS - 1) == NULL ||
+            scan->bad = nested == NO_FRAME ||
+                        memchr(KINDS, data.data[scan->at], sizeof KINDS - 1) == NULL ||
                         (data.size - scan->at > LINE_MAX_SIZE && behind_line(data, scan->at) == 0);
             return 0;
         }

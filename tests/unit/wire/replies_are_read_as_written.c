@@ -94,6 +94,10 @@ static void what_is_no_resp_is_told(void **state)
     hf_resp_scan_open(&scan);
     assert_int_equal(hf_resp_scan_on(&scan, HF_LIT("HTTP/1.1 400")), 0);
     assert_true(scan.bad);
+    hf_resp_scan_open(
+        &scan); /* a whole line with no number in it: waiting for more would not help */
+    assert_int_equal(hf_resp_scan_on(&scan, HF_LIT("*1\r\n$x\r\n")), 0);
+    assert_true(scan.bad);
     size_t size = 70000;
     char *line = malloc(size);
     assert_non_null(line);
