@@ -65,15 +65,12 @@ bool hf_gateway__attempt(hf_shard *shard, hf_op *op);
 void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes result);
 hf_ticket hf_gateway__ticket(const hf_op *op);
 uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key);
+uint16_t hf_gateway__stub_home(const hf_shard *shard, const uint8_t id[16]);
 void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);
+void hf_gateway__condition_failed(hf_shard *shard, hf_op *op);
 void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out);
 void hf_gateway__base(hf_shard *shard, const hf_op *op, hf_msg_txn *msg);
 
-/* Refused for good: recorded under the id, if there is one, then answered. */
-void hf_gateway__refused(hf_shard *shard, hf_op *op);
-/* Starts it once more: now, or (later, or while earlier requests of its connection are not on their
- * way by the present map) in a moment. */
-void hf_gateway__again(hf_shard *shard, hf_op *op, bool later);
 /* The connection in whose order it is; 0: none. */
 uint64_t hf_gateway__client(const hf_op *op);
 void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply);
@@ -84,6 +81,17 @@ uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition);
 hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op);
 hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed);
 void hf_gateway__store(hf_op *op, uint16_t from, hf_bytes body);
+
+/* gateway_again.c */
+/* Refused for good: recorded under the id, if there is one, then answered. */
+void hf_gateway__refused(hf_shard *shard, hf_op *op);
+/* Refused, but the id's home is on its way to another shard: recorded in a moment. */
+void hf_gateway__record_again(hf_shard *shard, hf_op *op);
+/* Starts it once more: now, or (later, or while earlier requests of its connection are not on their
+ * way by the present map) in a moment. */
+void hf_gateway__again(hf_shard *shard, hf_op *op, bool later);
+/* A request that an owner sent back: on its way again in hf_gateway__turn(). */
+void hf_gateway__came_back(hf_shard *shard, uint16_t from, hf_bytes sent);
 
 /* plan.c */
 /* False: the command needs keys of several shards at once. */
