@@ -113,7 +113,8 @@ typedef struct hf_command {
 
 const hf_command *hf_command_find(hf_bytes name); /* any case; NULL: unknown. O(1). */
 const hf_command *hf_command_at(uint16_t id);     /* NULL past the end */
-/* The arguments that are keys: first index, count, step; false if argc does not fit the arity. */
+/* The arguments that are keys: first index, count, step; false if argc does not fit the arity. With
+ * `step` 2 each key has its value beside it: a list with one left over (MSET a 1 b) has no keys. */
 bool hf_command_keys(const hf_command *command, uint32_t argc, uint32_t *first, uint32_t *count,
                      uint32_t *step);
 

@@ -61,8 +61,12 @@ bool hf_command_keys(const hf_command *command, uint32_t argc, uint32_t *first, 
     if (last < start) {
         *count = 0;
     } else { /* a division costs as much as all else here */
-        uint32_t span = (uint32_t)(last - start);
-        *count = (*step == 1 ? span : span / *step) + 1;
+        uint32_t span = (uint32_t)(last - start) + 1;
+        if (*step == 1) {
+            *count = span;
+        } else { /* MSET: keys with their values, or it is no MSET, and has no keys to run with */
+            *count = span % *step == 0 ? span / *step : 0;
+        }
     }
     return true;
 }

@@ -257,6 +257,10 @@ static void reply_keys(const hf_call *call, bool with_flags, uint8_t proto)
         hf_command__error(call, "ERR Invalid number of arguments specified for command");
         return;
     }
+    if (count == 0) {
+        hf_command__error(call, "ERR The command has no key arguments");
+        return;
+    }
     hf_resp_array(call->reply, count);
     for (uint32_t i = 0; i < count; i++) {
         if (with_flags) {

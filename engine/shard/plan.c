@@ -25,7 +25,7 @@ static void split(hf_op *op, const hf_request_command *c, uint32_t first, uint32
 {
     const hf_command *part =
         hf_command_find(hf_bytes_of(c->command->part, strlen(c->command->part)));
-    HF_ASSERT(part != NULL && step <= 2);
+    HF_ASSERT(part != NULL && step <= 2 && first + count * step == c->argc);
     for (uint32_t i = 0; i < count; i++) {
         hf_bytes args[3] = { hf_bytes_of(part->name, strlen(part->name)) };
         for (uint32_t k = 0; k < step; k++) {

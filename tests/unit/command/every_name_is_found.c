@@ -123,6 +123,7 @@ static void keys_are_where_redis_has_them(void **state)
         { "get", 2, 1, 1, 1 },    { "mget", 4, 1, 3, 1 },   { "mset", 5, 1, 2, 2 },
         { "rename", 3, 1, 2, 1 }, { "object", 3, 2, 1, 1 }, { "object", 2, 2, 0, 1 },
         { "ping", 1, 0, 0, 1 },   { "lcs", 4, 1, 2, 1 },    { "hf.add", 5, 1, 1, 1 },
+        { "mset", 4, 1, 0, 2 },   { "mset", 6, 1, 0, 2 },   { "msetnx", 4, 1, 0, 2 },
     };
     uint32_t first;
     uint32_t count;
