@@ -30,7 +30,7 @@ typedef struct tracks {
     uint32_t next_key;
 } tracks;
 
-typedef enum verb { INCRBY, ADD, SET, GET, DEL, MSET, MGET, COPY, TXN, VERBS } verb;
+typedef enum verb { INCRBY, ADD, SET, GET, DEL, MSET, MGET, COPY, TXN, CUT, VERBS } verb;
 
 typedef struct command {
     verb verb;
@@ -102,6 +102,9 @@ static void put_command(hf_workload *w, hf_client *c, const track *k, const comm
     case TXN:
         hf_client_put(c, "HF.TXN THEN 2 3 INCRBY %s %" PRId64 " 2 GET %s", key, m->value, other);
         break;
+    case CUT: /* the last value is missing */
+        hf_client_put(c, "MSET %s %" PRId64 " %s", key, m->value, other);
+        break;
     case VERBS:
         HF_UNREACHABLE();
     }
@@ -133,7 +136,7 @@ static void start(hf_workload *w, hf_actor *a)
     }
     /* Mostly one key, mostly counted: every other order would show. */
     static const verb draws[] = { INCRBY, INCRBY, INCRBY, INCRBY, INCRBY, INCRBY, ADD, SET,
-                                  GET,    GET,    DEL,    MSET,   MGET,   COPY,   TXN };
+                                  GET,    GET,    DEL,    MSET,   MGET,   COPY,   TXN, CUT };
     uint32_t plain = hf_world_prng_coin(prng) ? 6 : sizeof draws / sizeof draws[0];
     k->busy = true;
     o->connected = a->client.connect_ns;
@@ -206,6 +209,8 @@ static bool follow(track *k, const command *m, const hf_reply *reply)
         put_value(k, m->key, sum);
         return reply->kind == '*' && reply->count == 2 && is_integer(&reply->items[0], sum) &&
                is_value(k, m->other, &reply->items[1]);
+    case CUT:
+        return false; /* what is done then would be done to anybody's keys */
     case VERBS:
         break;
     }
