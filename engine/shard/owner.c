@@ -102,6 +102,71 @@ static void reroute(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
                      part == NULL ? hf_bytes_of(msg, msg->head.size) : hf_bytes_of(NULL, 0));
 }
 
+/* False: refused. */
+static bool raise_read_floor(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
+{
+    if (msg->read_ts < hf_table_floor(shard->table) || msg->read_ts < shard->floor_ts) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
+                         HF_LIT("-EXPIRED the timestamp is older than the retention\r\n"));
+        return false;
+    }
+    if (hf_hlc_poisoned(msg->read_ts, hf_shard__now(shard), HF_READ_AHEAD_NS)) {
+        hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
+                         HF_LIT("-ERR the timestamp lies in the future\r\n"));
+        return false;
+    }
+    hf_hlc_observe(&shard->clock, msg->read_ts); /* no later write gets below it */
+    return true;
+}
+
+/* False: it waits to be evaluated once more, or was refused. */
+static bool evaluated(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part,
+                      evaluation *e)
+{
+    hf_owner__evaluate(shard, msg, e);
+    if (!e->waits) {
+        return true;
+    }
+    if (wait_for_escrow(shard, msg, item, part, e)) {
+        if (part != NULL && part->p.state != HF_PARTICIPANT_QUEUED) {
+            hf_part__step(shard, part, HF_EVENT_QUEUED, shard->self, 0);
+        }
+        return false;
+    }
+    /* No memory, or no timer, to wait with. */
+    hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+                     HF_LIT("-BUSY no memory to queue the request\r\n"));
+    hf_owner__drop_item(shard, item);
+    return false;
+}
+
+/* Every key is here, free and locked as need be. */
+static void run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part)
+{
+    if ((msg->flags & HF_TXN_STUB) != 0 && !hf_owner__check_stub(shard, msg, part)) {
+        hf_owner__drop_item(shard, item);
+        return;
+    }
+    if ((msg->flags & HF_TXN_OUTCOME) != 0) {
+        hf_owner__cancel_id(shard, msg);
+    } else if ((msg->flags & HF_TXN_ABORTED) != 0) {
+        hf_owner__record_abort(shard, msg);
+    } else if ((msg->flags & HF_TXN_STAMP) != 0 && msg->command_count == 0) {
+        end_stamps(shard, msg);
+    } else {
+        evaluation e;
+        if (!evaluated(shard, msg, item, part, &e)) {
+            return;
+        }
+        if ((msg->flags & HF_TXN_ONE_PHASE) != 0) {
+            hf_owner__end_one_phase(shard, msg, &e);
+        } else {
+            hf_owner__end_prepare(shard, msg, part, &e);
+        }
+    }
+    hf_owner__drop_item(shard, item);
+}
+
 void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
 {
     bool one_phase = (msg->flags & HF_TXN_ONE_PHASE) != 0;
@@ -119,21 +184,9 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
         !hf_order__txn(shard, msg, item, part)) {
         return;
     }
-    if ((msg->flags & HF_TXN_AT) != 0) {
-        if (msg->read_ts < hf_table_floor(shard->table) || msg->read_ts < shard->floor_ts) {
-            hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
-                             HF_LIT("-EXPIRED the timestamp is older than the retention\r\n"));
-            hf_owner__drop_item(shard, item);
-            return;
-        }
-        if (hf_hlc_poisoned(msg->read_ts, hf_shard__now(shard), HF_READ_AHEAD_NS)) {
-            hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
-                             HF_LIT("-ERR the timestamp lies in the future\r\n"));
-            hf_owner__drop_item(shard, item);
-            return;
-        }
-        hf_hlc_observe(&shard->clock,
-                       msg->read_ts); /* the read floor: no later write gets below it */
+    if ((msg->flags & HF_TXN_AT) != 0 && !raise_read_floor(shard, msg, part)) {
+        hf_owner__drop_item(shard, item);
+        return;
     }
     if (!hf_owner__gather_wants(shard, msg)) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
@@ -157,41 +210,9 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item)
         hf_owner__freeze(shard, msg, item);
         return;
     }
-    if (!hf_owner__admit(shard, msg, item, part) || !clear_to_run(shard, msg, item, part)) {
-        return;
+    if (hf_owner__admit(shard, msg, item, part) && clear_to_run(shard, msg, item, part)) {
+        run(shard, msg, item, part);
     }
-    if ((msg->flags & HF_TXN_STUB) != 0 && !hf_owner__check_stub(shard, msg, part)) {
-        hf_owner__drop_item(shard, item);
-        return;
-    }
-    if ((msg->flags & HF_TXN_OUTCOME) != 0) {
-        hf_owner__cancel_id(shard, msg);
-    } else if ((msg->flags & HF_TXN_ABORTED) != 0) {
-        hf_owner__record_abort(shard, msg);
-    } else if ((msg->flags & HF_TXN_STAMP) != 0 && msg->command_count == 0) {
-        end_stamps(shard, msg);
-    } else {
-        evaluation e;
-        hf_owner__evaluate(shard, msg, &e);
-        if (e.waits && wait_for_escrow(shard, msg, item, part, &e)) {
-            if (part != NULL && part->p.state != HF_PARTICIPANT_QUEUED) {
-                hf_part__step(shard, part, HF_EVENT_QUEUED, shard->self, 0);
-            }
-            return;
-        }
-        if (e.waits) { /* no memory, or no timer, to wait with */
-            hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
-                             HF_LIT("-BUSY no memory to queue the request\r\n"));
-            hf_owner__drop_item(shard, item);
-            return;
-        }
-        if (one_phase) {
-            hf_owner__end_one_phase(shard, msg, &e);
-        } else {
-            hf_owner__end_prepare(shard, msg, part, &e);
-        }
-    }
-    hf_owner__drop_item(shard, item);
 }
 
 /* ---- LOCK_READ: locks in memory, and the records ---- */

@@ -1,12 +1,11 @@
 /* This shard's parts in transactions over several shards: the pure machine's hands. Their records
  * stand in entry.h.
  */
+#include "engine/shard/part.h"
 #include "engine/shard/changes.h"
 #include "engine/shard/recipe.h"
-#include "engine/shard/request.h"
 
-enum { FLAG_HAS_ID = 1, FLAG_STUB = 2, RESERVE_PER_PART = 1024 };
-enum { ASK_LEAST_NS = 20000000, ASK_MOST_NS = 2000000000 };
+enum { RESERVE_PER_PART = 1024 };
 
 typedef struct backlog {
     hf_msg head;   /* head.kind is the record's; head.next links */
@@ -52,8 +51,7 @@ static void list_remove(hf_part_list *list, hf_part *part)
     }
 }
 
-/* Prepared here from now on, and the outcome open. */
-static void undecided_add(hf_shard *shard, hf_part *part)
+void hf_part__undecided_add(hf_shard *shard, hf_part *part)
 {
     hf_part *last = shard->undecided_last;
     HF_ASSERT(last == NULL || last->p.pts < part->p.pts);
@@ -118,8 +116,7 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
     return part;
 }
 
-/* What is prepared is applied whatever happens, so its room in the table is kept free. */
-static void promise(hf_shard *shard, hf_part *part)
+void hf_part__promise(hf_shard *shard, hf_part *part)
 {
     enum { CHANGE = 512 }; /* besides its bytes, at most about */
     hf_table_need need =
@@ -129,7 +126,7 @@ static void promise(hf_shard *shard, hf_part *part)
     shard->promised += part->promised;
 }
 
-static void drop_effects(hf_shard *shard, hf_part *part)
+void hf_part__drop_effects(hf_shard *shard, hf_part *part)
 {
     shard->promised -= part->promised;
     part->promised = 0;
@@ -138,13 +135,13 @@ static void drop_effects(hf_shard *shard, hf_part *part)
     part->effects_size = 0;
 }
 
-static void forget(hf_shard *shard, hf_part *part)
+void hf_part__forget(hf_shard *shard, hf_part *part)
 {
     HF_ASSERT(!hf_participant_undecided(&part->p) && part->locks.holds == NULL &&
               part->item == NULL);
     list_remove(list_of(shard, part), part);
     (void)hf_map_drop(&shard->parts, id_of(part->p.attempt));
-    drop_effects(shard, part);
+    hf_part__drop_effects(shard, part);
     hf_heap_give(shard->heap, part->replies);
     hf_heap_give(shard->heap, part->recipe);
     hf_buf_close(&part->collected);
@@ -160,7 +157,7 @@ void hf_part__watermark(hf_shard *shard, uint16_t coordinator, uint64_t watermar
     hf_part_list *list = &shard->lists[coordinator];
     while (list->first != NULL && hf_attempt_seq(list->first->p.attempt) < watermark &&
            list->first->p.state != HF_PARTICIPANT_POISONING) { /* its record still names it */
-        forget(shard, list->first);
+        hf_part__forget(shard, list->first);
     }
 }
 
@@ -261,7 +258,7 @@ static void escrow_remove_first(hf_shard *shard, const hf_part *part, uint32_t c
     }
 }
 
-static void escrow_remove(hf_shard *shard, const hf_part *part)
+void hf_part__escrow_remove(hf_shard *shard, const hf_part *part)
 {
     escrow_remove_first(shard, part, UINT32_MAX);
 }
@@ -287,8 +284,7 @@ static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *a
     return others ? HF_E_BUSY : HF_E_NOMEM;
 }
 
-/* All of them or, without memory or when a sum would leave 64 bits, none. */
-static hf_err escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
+hf_err hf_part__escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
 {
     uint32_t count = 0;
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
@@ -313,7 +309,7 @@ static hf_err escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
     return HF_OK;
 }
 
-static void decided(hf_shard *shard, hf_part *part)
+void hf_part__decided(hf_shard *shard, hf_part *part)
 {
     HF_ASSERT(part->p.pts > hf_table_floor(shard->table)); /* it may commit just there */
     undecided_remove(shard, part);
@@ -403,9 +399,9 @@ static uint64_t carry_out(hf_shard *shard, hf_part *part, const hf_participant_u
         lsn = append_must(shard, HF_ENTRY_FINALIZE, hf_buf_view(record), NULL);
     }
     if (was_undecided && !hf_participant_undecided(&part->p)) {
-        decided(shard, part);
+        hf_part__decided(shard, part);
         if (part->effects != NULL) {
-            escrow_remove(shard, part);
+            hf_part__escrow_remove(shard, part);
         }
     }
     if (u->apply) {
@@ -421,7 +417,7 @@ static uint64_t carry_out(hf_shard *shard, hf_part *part, const hf_participant_u
         shard->stats.two_phase++;
     }
     if (u->apply || u->release) {
-        drop_effects(shard, part);
+        hf_part__drop_effects(shard, part);
         hf_lock_release(shard->locks, &part->locks);
     }
     return lsn;
@@ -478,7 +474,7 @@ void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, u
 
 /* ---- Prepare ---- */
 
-static bool copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
+bool hf_part__copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
 {
     *to = NULL;
     *size = from.size;
@@ -499,7 +495,8 @@ void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes
     part->replies = NULL;
     part->replies_size = 0;
     part->ending = (uint16_t)ending;
-    if (ending != HF_ENDING_CONFLICT && !copy(shard, body, &part->replies, &part->replies_size)) {
+    if (ending != HF_ENDING_CONFLICT &&
+        !hf_part__copy(shard, body, &part->replies, &part->replies_size)) {
         part->ending = HF_ENDING_CONFLICT; /* whoever asks again starts again */
     }
     hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
@@ -517,7 +514,8 @@ static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg
     hf_buf_u64(out, msg->age.tie);
     hf_buf_u64(out, msg->participants);
     hf_buf_u16(out, msg->anchor);
-    hf_buf_u8(out, (uint8_t)((part->has_id ? FLAG_HAS_ID : 0) | (part->stub ? FLAG_STUB : 0)));
+    hf_buf_u8(out, (uint8_t)((part->has_id ? HF_PREPARE_HAS_ID : 0) |
+                             (part->stub ? HF_PREPARE_STUB : 0)));
     hf_buf_u8(out, 0);
     hf_buf_raw(out, part->id, sizeof part->id);
     hf_buf_u64(out, part->digest);
@@ -537,14 +535,14 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
         return HF_E_NOMEM;
     }
-    if (!copy(shard, effects, &part->effects, &part->effects_size) ||
-        !copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
-        !copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
+    if (!hf_part__copy(shard, effects, &part->effects, &part->effects_size) ||
+        !hf_part__copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
+        !hf_part__copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
         return HF_E_NOMEM;
     }
-    hf_err err = escrow_add(shard, part, grants);
+    hf_err err = hf_part__escrow_add(shard, part, grants);
     if (err != HF_OK) {
-        drop_effects(shard, part);
+        hf_part__drop_effects(shard, part);
         return err;
     }
     prepare_head(&shard->message, part, msg, pts, until);
@@ -557,16 +555,16 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     err = shard->message.failed ? HF_E_NOMEM
                                 : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);
     if (err != HF_OK) {
-        escrow_remove(shard, part);
-        drop_effects(shard, part);
+        hf_part__escrow_remove(shard, part);
+        hf_part__drop_effects(shard, part);
         return err;
     }
     part->p.participants = msg->participants;
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
-    promise(shard, part);
+    hf_part__promise(shard, part);
     (void)step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
-    undecided_add(shard, part);
+    hf_part__undecided_add(shard, part);
     hf_shard__hold_part(shard, *lsn, part);
     return HF_OK;
 }
@@ -702,212 +700,4 @@ void hf_part__wound(hf_shard *shard, hf_part *part)
     }
     post_decision(shard, hf_attempt_shard(part->p.attempt), HF_MSG_WOUNDED, part, 0,
                   hf_bytes_of(NULL, 0));
-}
-
-/* ---- Recovery ---- */
-
-static hf_attempt read_attempt(hf_reader *r)
-{
-    hf_attempt attempt;
-    attempt.incarnation = hf_read_u64(r);
-    attempt.seq_shard = hf_read_u64(r);
-    return attempt;
-}
-
-static bool replay_locks(hf_shard *shard, hf_part *part, hf_reader *r)
-{
-    uint32_t fences = hf_read_u32(r);
-    for (uint32_t i = 0; i < fences && !r->bad; i++) {
-        hf_lock_mode mode = (hf_lock_mode)hf_read_u8(r);
-        bool is_range = hf_read_u8(r) != 0;
-        hf_bytes start = hf_read_bytes(r);
-        hf_bytes end = hf_read_bytes(r);
-        if (r->bad || mode >= HF_LOCK_MODES) {
-            return false;
-        }
-        bool ok = is_range ? hf_lock_take_range(shard->locks, start, end, mode, &part->locks)
-                           : hf_lock_take(shard->locks, start, hf_shard__hash(shard, start), mode,
-                                          &part->locks);
-        if (!ok) {
-            return false;
-        }
-    }
-    hf_reader effects = *r;
-    hf_mutation m;
-    while (hf_mutation_next(&effects, &m)) {
-        if (!hf_lock_take(shard->locks, m.key, hf_shard__hash(shard, m.key),
-                          m.op == HF_MUTATION_ADD ? HF_LOCK_E : HF_LOCK_X, &part->locks)) {
-            return false;
-        }
-    }
-    if (part->stub) {
-        uint8_t key[HF_STUB_KEY_SIZE];
-        hf_stub__key(part->id, key);
-        hf_bytes stub = hf_bytes_of(key, sizeof key);
-        if (!hf_lock_take(shard->locks, stub, hf_shard__hash(shard, stub), HF_LOCK_X,
-                          &part->locks)) {
-            return false;
-        }
-    }
-    return !effects.bad;
-}
-
-static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
-{
-    hf_reader r = hf_reader_of(record->data);
-    hf_attempt attempt = read_attempt(&r);
-    uint64_t pts = hf_read_u64(&r);
-    uint64_t until = hf_read_u64(&r);
-    hf_age age = { hf_read_u64(&r), hf_read_u64(&r) };
-    hf_part *part = hf_part__find(shard, attempt);
-    bool ascends = shard->undecided_last == NULL || shard->undecided_last->p.pts < pts;
-    if (r.bad || part != NULL || !ascends) {
-        return HF_E_CORRUPT;
-    }
-    part = hf_part__make(shard, attempt, age);
-    if (part == NULL) {
-        return HF_E_NOMEM;
-    }
-    part->lsn_before = record->lsn - 1; /* the record itself must stay */
-    part->p.participants = hf_read_u64(&r);
-    part->p.anchor = hf_read_u16(&r);
-    uint8_t flags = hf_read_u8(&r);
-    (void)hf_read_u8(&r);
-    part->has_id = (flags & FLAG_HAS_ID) != 0;
-    part->stub = (flags & FLAG_STUB) != 0;
-    hf_read_raw(&r, part->id, sizeof part->id);
-    part->digest = hf_read_u64(&r);
-    hf_bytes replies = hf_read_bytes(&r);
-    hf_bytes recipe = hf_read_bytes(&r);
-    uint32_t grant_count = hf_read_u32(&r);
-    hf_bytes grants = hf_read_lent(&r, grant_count <= r.end - r.at ? grant_count * 16 : UINT32_MAX);
-    if (r.bad || !replay_locks(shard, part, &r)) {
-        return r.bad ? HF_E_CORRUPT : HF_E_NOMEM;
-    }
-    if (!copy(shard, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects, &part->effects_size) ||
-        !copy(shard, replies, &part->replies, &part->replies_size) ||
-        !copy(shard, recipe, &part->recipe, &part->recipe_size) ||
-        escrow_add(shard, part, grants) != HF_OK) {
-        return HF_E_NOMEM;
-    }
-    part->p.state = HF_PARTICIPANT_PREPARED;
-    part->p.pts = pts;
-    part->p.until = until;
-    part->locks.prepared = true;
-    part->locks.pts = pts;
-    hf_boot__passed(shard, pts);
-    promise(shard, part);
-    undecided_add(shard, part);
-    shard->old_undecided++;
-    return HF_OK;
-}
-
-static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
-{
-    hf_reader r = hf_reader_of(record->data);
-    hf_attempt attempt = read_attempt(&r);
-    uint64_t ts = hf_read_u64(&r);
-    if (r.bad) {
-        return HF_E_CORRUPT;
-    }
-    hf_boot__passed(shard, ts);
-    hf_part *part = hf_part__find(shard, attempt);
-    if (part == NULL) {
-        /* Its PREPARE lies before the checkpoint: the effects are in it. */
-        return HF_OK;
-    }
-    if (part->p.state != HF_PARTICIPANT_PREPARED) {
-        return HF_E_CORRUPT;
-    }
-    part->p.state = ts != 0 ? HF_PARTICIPANT_COMMITTED : HF_PARTICIPANT_ABORTED;
-    part->p.commit_ts = ts;
-    part->locks.prepared = false;
-    decided(shard, part);
-    escrow_remove(shard, part);
-    if (ts > shard->ts_saved) {
-        shard->promised -= part->promised;
-        part->promised = 0;
-        if (!hf_boot__room(shard, hf_bytes_of(part->effects, part->effects_size))) {
-            return HF_E_NOMEM;
-        }
-        hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), ts, 0);
-        hf_owner__apply(shard, hf_bytes_of(r.at, hf_reader_left(&r)), ts, 0);
-    }
-    drop_effects(shard, part);
-    hf_lock_release(shard->locks, &part->locks);
-    return HF_OK;
-}
-
-static hf_err replay_tombstone(hf_shard *shard, const hf_log_record *record)
-{
-    hf_reader r = hf_reader_of(record->data);
-    hf_attempt attempt = read_attempt(&r);
-    if (r.bad || hf_part__find(shard, attempt) != NULL) {
-        return HF_E_CORRUPT;
-    }
-    hf_part *part = hf_part__make(shard, attempt, (hf_age){ 0, 0 });
-    if (part == NULL) {
-        return HF_E_NOMEM;
-    }
-    part->lsn_before = record->lsn - 1;
-    part->p.state = HF_PARTICIPANT_ABORTED;
-    return HF_OK;
-}
-
-hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record)
-{
-    switch (record->kind) {
-    case HF_ENTRY_PREPARE:
-        return replay_prepare(shard, record);
-    case HF_ENTRY_FINALIZE:
-        return replay_finalize(shard, record);
-    default:
-        return replay_tombstone(shard, record);
-    }
-}
-
-static void push_old(hf_shard *shard)
-{
-    hf_part *next;
-    for (hf_part *part = shard->old.first; part != NULL; part = next) {
-        next = part->next;
-        if (hf_participant_undecided(&part->p)) {
-            hf_part__push(shard, part);
-        }
-    }
-}
-
-void hf_part__resolve_old(hf_shard *shard)
-{
-    shard->ask_wait_ns = ASK_LEAST_NS;
-    shard->ask_next_ns = shard->io->now_ns + shard->ask_wait_ns;
-    push_old(shard);
-}
-
-uint64_t hf_part__ask_again(hf_shard *shard)
-{
-    if (shard->old_undecided == 0) {
-        return UINT64_MAX;
-    }
-    if (shard->io->now_ns >= shard->ask_next_ns) {
-        shard->ask_wait_ns =
-            shard->ask_wait_ns * 2 < ASK_MOST_NS ? shard->ask_wait_ns * 2 : (uint64_t)ASK_MOST_NS;
-        shard->ask_next_ns = shard->io->now_ns + shard->ask_wait_ns;
-        push_old(shard);
-    }
-    return shard->ask_next_ns;
-}
-
-void hf_part__forget_old(hf_shard *shard)
-{
-    hf_part *next;
-    for (hf_part *part = shard->old.first; part != NULL; part = next) {
-        next = part->next;
-        /* A tombstone on its way to the disk still names its part; it costs no more than its
-         * memory. */
-        if (part->p.state != HF_PARTICIPANT_POISONING) {
-            forget(shard, part);
-        }
-    }
-    shard->old_forgotten = true;
 }

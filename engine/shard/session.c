@@ -1,6 +1,4 @@
-#include "engine/shard/session_impl.h"
-
-#include "engine/base/crc32c.h"
+#include "engine/shard/session_weight.h"
 
 /* ---- Connections ---- */
 
@@ -48,54 +46,6 @@ static void conn_bufs(hf_conn *conn, hf_buf *all[9])
     all[6] = &conn->lib_version;
     all[7] = &conn->queued;
     all[8] = &conn->watches;
-}
-
-/* ---- Weight: what connections hold, and who holds too much ----
- * Requests that are not whole and replies that nobody reads take memory that belongs to the data.
- * Together they may have a part of it; when they have more, the heaviest connection is cut off:
- * never a small one, and never whoever happened to come last. */
-
-static void weigh(hf_session *session, hf_conn *conn)
-{
-    uint64_t weight = conn->closing ? 0
-                                    : (uint64_t)conn->in.capacity + conn->out.capacity +
-                                          conn->sending.capacity + conn->queued.capacity +
-                                          conn->watches.capacity + conn->arg_slices.capacity;
-    session->weight += weight - conn->weight;
-    conn->weight = weight;
-}
-
-static bool is_heavy(const hf_shard *shard)
-{
-    return shard->session->weight > hf_heap_capacity(shard->heap) / HF_WEIGHT_PART;
-}
-
-static hf_conn *heaviest(const hf_shard *shard)
-{
-    hf_conn *most = shard->session->first;
-    for (hf_conn *conn = most; conn != NULL; conn = conn->next) {
-        most = conn->weight > most->weight ? conn : most;
-    }
-    /* Many small ones: their number is limited. */
-    return most != NULL && most->weight >= HF_WEIGHT_LEAST ? most : NULL;
-}
-
-static void cut_off_heaviest(hf_shard *shard)
-{
-    while (is_heavy(shard)) {
-        hf_conn *conn = heaviest(shard);
-        if (conn == NULL) {
-            return;
-        }
-        shard->session->cut_off++;
-        hf_conn__close(shard, conn);
-    }
-}
-
-/* What a connection without requests may keep for the next ones. */
-static uint32_t keeps(const hf_shard *shard)
-{
-    return is_heavy(shard) ? 0 : HF_KEEP_BYTES;
 }
 
 static void refuse_conn(hf_shard *shard, hf_conn_id id, hf_listener listener)
@@ -201,7 +151,7 @@ void hf_conn__close(hf_shard *shard, hf_conn *conn)
 {
     if (!conn->closing) {
         conn->closing = true;
-        weigh(shard->session, conn); /* as good as given back */
+        hf_weight__of(shard->session, conn); /* as good as given back */
         shard->io->ops->conn_close(shard->io, conn->id);
     }
 }
@@ -367,8 +317,8 @@ void hf_conn__push(hf_shard *shard, hf_conn *conn, hf_bytes bytes)
     if (conn->out.failed || conn->out.size > shard->config.output_max) {
         hf_conn__close(shard, conn);
     }
-    weigh(shard->session, conn);
-    cut_off_heaviest(shard);
+    hf_weight__of(shard->session, conn);
+    hf_weight__limit(shard);
     hf_conn__dirty(shard, conn);
 }
 
@@ -427,8 +377,8 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
     }
     note_size(shard, conn, reply.size);
     finish(shard, conn, slot);
-    weigh(shard->session, conn);
-    cut_off_heaviest(shard);
+    hf_weight__of(shard->session, conn);
+    hf_weight__limit(shard);
 }
 
 /* WATCH: the stamps came. They belong to the watches that have none yet, in order. */
@@ -462,211 +412,6 @@ void hf_session__txn_ended(hf_shard *shard, hf_ticket ticket)
     if (conn != NULL) {
         conn->op = UINT32_MAX;
     }
-}
-
-/* ---- Requests ---- */
-
-uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level level, uint64_t arg)
-{
-    uint64_t now = hf_shard__now(shard);
-    uint64_t ts = arg;
-    if (level == HF_LEVEL_STRICT) {
-        return 0;
-    }
-    if (level == HF_LEVEL_BOUNDED) {
-        /* The oldest moment that can surely be read back and is still within the bound. */
-        uint64_t most = shard->config.retention_ns / HF_RETENTION_PART;
-        uint64_t bound = arg > most / 1000000 ? most : arg * 1000000;
-        ts = hf_shard_tick(now - bound + HF_TICK_NS - 1);
-        ts = ts > now ? 0 : ts;
-    } else if (ts == 0) {
-        ts = 1; /* 0 stands for the newest state */
-    }
-    /* Too old for the token: as strict as can be. A snapshot is of the timestamp that was named. */
-    return level == HF_LEVEL_BOUNDED && ts < conn->after ? 0 : ts;
-}
-
-static uint64_t key_bit(hf_bytes key)
-{
-    return (uint64_t)1 << (hf_crc32c(0, key.data, key.size) & 63);
-}
-
-static void key_bits(const hf_request *request, uint64_t *changes, uint64_t *adds)
-{
-    *changes = *adds = 0;
-    for (uint32_t i = 0; i < request->condition_count; i++) {
-        *changes |= key_bit(request->conditions[i].key);
-    }
-    for (uint32_t i = 0; i < request->count; i++) {
-        const hf_request_command *c = &request->commands[i];
-        uint32_t first, count, step;
-        if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
-            *changes = UINT64_MAX;
-            return;
-        }
-        if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
-            continue;
-        }
-        for (uint32_t k = 0; k < count; k++) {
-            uint64_t bit = key_bit(c->args[first + k * step]);
-            *((c->command->flags & HF_COMMAND_COMMUTE) != 0 ? adds : changes) |= bit;
-        }
-    }
-}
-
-/* The request is over several shards: later ones on its keys wait. */
-static void note_keys(hf_conn *conn, const hf_request *request)
-{
-    uint64_t changes;
-    uint64_t adds;
-    key_bits(request, &changes, &adds);
-    conn->keys_changed |= changes;
-    conn->keys_added |= adds;
-}
-
-/* False: it cannot start now; the command is looked at again later. */
-bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
-{
-    if (conn->map_version != shard->map.changes && !hf_conn__may_start(shard, conn)) {
-        return false;
-    }
-    if (conn->multi_open != 0) {
-        uint64_t changes;
-        uint64_t adds;
-        key_bits(request, &changes, &adds);
-        if (((changes & (conn->keys_changed | conn->keys_added)) | (adds & conn->keys_changed)) !=
-            0) {
-            return false;
-        }
-    }
-    hf_buf *error = &shard->session->error;
-    hf_buf_reset(error);
-    request->ticket = hf_conn__ticket(conn);
-    request->proto = conn->proto;
-    request->in_order = request->read_ts == 0 && conn->listener != HF_LISTENER_LOCAL;
-    uint32_t version = shard->map.changes;
-    shard->session->starting = conn;
-    shard->session->early = false;
-    hf_started started = hf_gateway__start(shard, request, error);
-    shard->session->starting = NULL;
-    switch (started) {
-    case HF_STARTED_NOT:
-        return false;
-    case HF_STARTED_ERROR: {
-        hf_buf *out = hf_conn__reply(shard, conn);
-        hf_buf_raw(out, error->data, error->size);
-        hf_conn__done(shard, conn);
-        return true;
-    }
-    case HF_STARTED_MULTI:
-        note_keys(conn, request);
-        version = 0;
-        break;
-    case HF_STARTED:
-        break;
-    }
-    hf_conn__open(shard, conn, started == HF_STARTED_MULTI);
-    conn->slots[request->ticket.number & conn->slot_mask].sent_by = version;
-    if (shard->session->early) {
-        hf_session__complete(shard, request->ticket,
-                             error->failed ? HF_LIT("-OOM no memory for the reply\r\n")
-                                           : hf_buf_view(error));
-    }
-    return true;
-}
-
-bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                      const hf_bytes *args, uint32_t argc)
-{
-    hf_request_command one = { command, args, argc };
-    if (conn->op != UINT32_MAX) {
-        return hf_session__in_txn(shard, conn, &one);
-    }
-    hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
-    if ((command->flags & HF_COMMAND_READ) != 0 && conn->level != HF_LEVEL_STRICT) {
-        request.read_ts = hf_session__read_ts(shard, conn, (hf_level)conn->level, conn->level_arg);
-    }
-    return hf_conn__request(shard, conn, &request);
-}
-
-static bool ends_multi(const hf_command *command)
-{
-    static const char *const names[] = { "exec", "discard", "multi", "watch", "quit", "reset" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(command->name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How a request of HTTP begins, or one of its lines. */
-static bool is_http(hf_bytes name)
-{
-    static const char *const words[] = { "post", "host:" };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        size_t k = 0;
-        while (k < name.size && words[i][k] != 0 && (name.data[k] | 0x20) == (words[i][k] | 0x20)) {
-            k++;
-        }
-        if (k == name.size && words[i][k] == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                     const hf_bytes *args, uint32_t argc)
-{
-    hf_buf *error = &shard->session->error;
-    hf_buf_reset(error);
-    shard->session->running = (hf_request_command){ NULL, args, argc };
-    if (command == NULL && is_http(args[0])) {
-        hf_conn__close(shard,
-                       conn); /* a page that makes a browser speak to us: as Redis, not a word */
-        return true;
-    }
-    if (command == NULL || (command->flags & HF_COMMAND_INTERNAL) != 0) {
-        hf_command_unknown(error, args, argc);
-    } else if (!hf_command_check(command, args, argc, error)) {
-        HF_ASSERT(error->size > 0 || error->failed);
-    } else if (shard->boot != HF_BOOT_READY && (command->flags & HF_COMMAND_LOADING) == 0) {
-        hf_resp_error(error, "LOADING Holdfast is loading the dataset in memory");
-    } else if (shard->stopping && command->run != NULL) {
-        hf_resp_error(error, "SHUTDOWN the node is stopping");
-    } else if (!hf_pubsub__allows(conn, command, error)) {
-        HF_ASSERT(error->size > 0 || error->failed);
-    }
-    if (error->size != 0) {
-        conn->multi_broken = conn->multi_broken || conn->multi;
-        hf_buf *out = hf_conn__reply(shard, conn);
-        hf_buf_raw(out, error->data, error->size);
-        hf_conn__done(shard, conn);
-        return true;
-    }
-    if (hf_server__paused(shard, command, args, argc)) {
-        return false;
-    }
-    HF_ASSERT(command != NULL); /* not knowing it was an error */
-    shard->session->running.command = command;
-    conn->command = command->id;
-    if (conn->multi && !ends_multi(command)) {
-        hf_session__queue(shard, conn, command, args, argc);
-        return true;
-    }
-    hf_session_command *session_command = hf_session__find(shard, command);
-    if (session_command == NULL && command->run != NULL) {
-        return hf_session__data(shard, conn, command, args, argc);
-    }
-    if (session_command == NULL) {
-        hf_command_unknown(error, args, argc);
-        hf_buf *out = hf_conn__reply(shard, conn);
-        hf_buf_raw(out, error->data, error->size);
-        hf_conn__done(shard, conn);
-        return true;
-    }
-    return session_command(shard, conn, command, args, argc);
 }
 
 /* ---- Bytes in ---- */
@@ -708,7 +453,7 @@ void hf_conn__compact(hf_shard *shard, hf_conn *conn)
     if (conn->in_start == conn->in.size) {
         hf_buf_reset(&conn->in);
         conn->in_start = 0;
-        hf_buf_trim(&conn->in, keeps(shard));
+        hf_buf_trim(&conn->in, hf_weight__spare(shard));
         hf_buf_trim(&conn->arg_slices, HF_KEEP_BYTES);
     } else if (conn->in_start > conn->in.size / 2) {
         memmove(conn->in.data, conn->in.data + conn->in_start, conn->in.size - conn->in_start);
@@ -779,25 +524,26 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
     if (conn->listener == HF_LISTENER_LOCAL) {
         hf_local__received(shard, conn, data);
         set_receive(shard, conn);
-        weigh(shard->session, conn);
+        hf_weight__of(shard->session, conn);
         return;
     }
     /* What a request announces is not taken ahead of its bytes: many that never come would have it
      * all. */
     hf_buf_raw(&conn->in, data.data, data.size);
-    weigh(shard->session, conn);
-    if (conn->in.failed || (is_heavy(shard) && conn->wants_more && heaviest(shard) == conn)) {
+    hf_weight__of(shard->session, conn);
+    if (conn->in.failed ||
+        (hf_weight__heavy(shard) && conn->wants_more && hf_weight__heaviest(shard) == conn)) {
         hf_buf_close(&conn->in);
         conn->in_start = 0;
         hf_conn__error(shard, conn, "OOM no memory for the request");
         conn->close_after = true;
-        weigh(shard->session, conn);
+        hf_weight__of(shard->session, conn);
         return;
     }
     process(shard, conn);
     set_receive(shard, conn);
-    weigh(shard->session, conn);
-    cut_off_heaviest(shard);
+    hf_weight__of(shard->session, conn);
+    hf_weight__limit(shard);
 }
 
 void hf_session__ended(hf_shard *shard, hf_conn_id id)
@@ -848,8 +594,8 @@ void hf_session__sent(hf_shard *shard, hf_conn_id id)
         return;
     }
     conn->is_sending = false;
-    hf_buf_trim(&conn->sending, keeps(shard));
-    weigh(shard->session, conn);
+    hf_buf_trim(&conn->sending, hf_weight__spare(shard));
+    hf_weight__of(shard->session, conn);
     hf_conn__dirty(shard, conn);
 }
 
@@ -873,7 +619,7 @@ uint64_t hf_session__turn(hf_shard *shard)
             set_receive(shard, conn);
         }
         flush(shard, conn);
-        weigh(session, conn);
+        hf_weight__of(session, conn);
     }
     session->moved = false;
     return session->dirty != NULL && due > shard->io->now_ns + 100000 ? shard->io->now_ns + 100000

@@ -174,9 +174,11 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
 /* ---- session_txn.c ---- */
 hf_session_command hf_session__multi, hf_session__exec, hf_session__discard, hf_session__watch,
     hf_session__unwatch, hf_session__hf_txn, hf_session__hf_begin, hf_session__hf_commit,
-    hf_session__hf_rollback, hf_session__hf_savepoint, hf_session__hf_outcome,
-    hf_session__hf_session, hf_session__hf_level, hf_session__hf_read, hf_session__hf_token,
-    hf_session__hf_after;
+    hf_session__hf_rollback, hf_session__hf_savepoint, hf_session__hf_outcome;
+/* ---- session_level.c ---- */
+hf_session_command hf_session__hf_session, hf_session__hf_level, hf_session__hf_read,
+    hf_session__hf_token, hf_session__hf_after;
+/* ---- session_txn.c ---- */
 void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command,
                        const hf_bytes *args, uint32_t argc);
 bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command *command);

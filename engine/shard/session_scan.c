@@ -249,10 +249,7 @@ bool hf_session__scan(hf_shard *shard, hf_conn *conn, const hf_command *command,
             shard, conn, "ERR SCAN inside an interactive transaction; HF.RANGE is a part of it");
     }
     if (!hf_scan_parse(args, argc, &ask.query, error)) {
-        hf_buf *out = hf_conn__reply(shard, conn);
-        hf_buf_raw(out, error->data, error->size);
-        hf_conn__done(shard, conn);
-        return true;
+        return hf_word_reply(shard, conn, hf_buf_view(error));
     }
     if (conn->multi_open != 0) {
         return false; /* this connection's own writes come first */

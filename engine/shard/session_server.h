@@ -254,6 +254,7 @@ bool hf_word_arity(hf_shard *shard, hf_conn *conn, const hf_command *command, hf
 bool hf_word_error(hf_shard *shard, hf_conn *conn, const char *text);
 bool hf_word_errorf(hf_shard *shard, hf_conn *conn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+bool hf_word_reply(hf_shard *shard, hf_conn *conn, hf_bytes reply); /* as it stands */
 bool hf_word_ok(hf_shard *shard, hf_conn *conn);
 bool hf_word_syntax(hf_shard *shard, hf_conn *conn);
 /* HELP: the usual first and last lines are put around. */

@@ -1,27 +1,10 @@
-/* Transactions as clients write them: MULTI/EXEC/WATCH, HF.TXN, HF.BEGIN and what belongs to it,
- * levels. */
-#include "engine/shard/session_impl.h"
+/* Transactions as clients write them: MULTI/EXEC/WATCH, HF.TXN, HF.BEGIN and what belongs to it. */
+#include "engine/shard/session_server.h"
 
 #include "engine/base/hash.h"
 #include "engine/base/uuid.h"
 
 /* ---- Arguments ---- */
-
-static bool is(hf_bytes arg, const char *word)
-{
-    size_t size = strlen(word);
-    if (arg.size != size) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        uint8_t c = arg.data[i];
-        c = c >= 'a' && c <= 'z' ? (uint8_t)(c - 'a' + 'A') : c;
-        if (c != (uint8_t)word[i]) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static const char bad_id[] = "ERR the id must be a UUID of version 7 (RFC 9562)";
 
@@ -58,20 +41,6 @@ static bool parse_id(hf_shard *shard, hf_bytes text, uint8_t id[16], hf_buf *err
     return hf_session__id_good(shard, id, error);
 }
 
-static bool finish_error(hf_shard *shard, hf_conn *conn, const hf_buf *error)
-{
-    hf_buf *out = hf_conn__reply(shard, conn);
-    hf_buf_raw(out, error->data, error->size);
-    hf_conn__done(shard, conn);
-    return true;
-}
-
-static bool fail(hf_shard *shard, hf_conn *conn, const char *text)
-{
-    hf_conn__error(shard, conn, text);
-    return true;
-}
-
 /* ---- MULTI ---- */
 
 void hf_conn__leave_multi(hf_conn *conn)
@@ -97,10 +66,10 @@ bool hf_session__multi(hf_shard *shard, hf_conn *conn, const hf_command *command
     (void)args;
     (void)argc;
     if (conn->multi) {
-        return fail(shard, conn, "ERR MULTI calls can not be nested");
+        return hf_word_error(shard, conn, "ERR MULTI calls can not be nested");
     }
     if (conn->op != UINT32_MAX) {
-        return fail(shard, conn, "ERR MULTI inside an interactive transaction");
+        return hf_word_error(shard, conn, "ERR MULTI inside an interactive transaction");
     }
     conn->multi = true;
     hf_conn__ok(shard, conn);
@@ -140,7 +109,7 @@ bool hf_session__discard(hf_shard *shard, hf_conn *conn, const hf_command *comma
     (void)args;
     (void)argc;
     if (!conn->multi) {
-        return fail(shard, conn, "ERR DISCARD without MULTI");
+        return hf_word_error(shard, conn, "ERR DISCARD without MULTI");
     }
     hf_conn__leave_multi(conn);
     hf_conn__unwatch(conn);
@@ -155,12 +124,12 @@ static bool exec_conditions(hf_shard *shard, const hf_bytes *args, uint32_t argc
     for (uint32_t i = 1; i < argc;) {
         hf_txn_condition c = { .kind = HF_CONDITION_COMPARE, .operand = hf_bytes_of("", 0) };
         uint32_t takes = 2;
-        if (is(args[i], "IFEQ") || is(args[i], "IFNE")) {
-            c.compare = is(args[i], "IFEQ") ? HF_COMPARE_EQ : HF_COMPARE_NE;
+        if (hf_word_is(args[i], "IFEQ") || hf_word_is(args[i], "IFNE")) {
+            c.compare = hf_word_is(args[i], "IFEQ") ? HF_COMPARE_EQ : HF_COMPARE_NE;
             takes = 3;
-        } else if (is(args[i], "NX")) {
+        } else if (hf_word_is(args[i], "NX")) {
             c.compare = HF_COMPARE_ABSENT;
-        } else if (is(args[i], "XX")) {
+        } else if (hf_word_is(args[i], "XX")) {
             c.compare = HF_COMPARE_EXISTS;
         } else {
             hf_resp_error(error, "ERR syntax error");
@@ -230,12 +199,13 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
     hf_session *session = shard->session;
     (void)command;
     if (!conn->multi) {
-        return fail(shard, conn, "ERR EXEC without MULTI");
+        return hf_word_error(shard, conn, "ERR EXEC without MULTI");
     }
     if (conn->multi_broken) {
         hf_conn__leave_multi(conn);
         hf_conn__unwatch(conn);
-        return fail(shard, conn, "EXECABORT Transaction discarded because of previous errors.");
+        return hf_word_error(shard, conn,
+                             "EXECABORT Transaction discarded because of previous errors.");
     }
     if (conn->watch_asked != conn->watch_count) {
         return false; /* the stamps are on their way */
@@ -252,13 +222,13 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
     if (!exec_conditions(shard, args, argc, &session->error)) {
         hf_conn__leave_multi(conn);
         hf_conn__unwatch(conn);
-        return finish_error(shard, conn, &session->error);
+        return hf_word_reply(shard, conn, hf_buf_view(&session->error));
     }
     watch_conditions(shard, conn);
     if (!queued_commands(shard, conn)) {
         hf_conn__leave_multi(conn);
         hf_conn__unwatch(conn);
-        return fail(shard, conn, "OOM no memory for the transaction");
+        return hf_word_error(shard, conn, "OOM no memory for the transaction");
     }
     uint32_t conditions = session->conditions.size / (uint32_t)sizeof(hf_txn_condition);
     if (conn->queued_count == 0 && conditions == 0) {
@@ -345,7 +315,7 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
     hf_session *session = shard->session;
     (void)command;
     if (conn->multi) {
-        return fail(shard, conn, "ERR WATCH inside MULTI is not allowed");
+        return hf_word_error(shard, conn, "ERR WATCH inside MULTI is not allowed");
     }
     if (conn->watch_asked != conn->watch_count) {
         return false;
@@ -354,7 +324,7 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
     uint32_t count = conn->watch_count;
     watch_set set;
     if (argc > HF_WATCHES_MAX || !watch_set_open(&set, shard, conn, argc)) {
-        return fail(shard, conn, "TOOBIG too many watched keys");
+        return hf_word_error(shard, conn, "TOOBIG too many watched keys");
     }
     hf_buf_reset(&session->conditions);
     for (uint32_t i = 1; i < argc && !conn->watches.failed; i++) {
@@ -372,7 +342,7 @@ bool hf_session__watch(hf_shard *shard, hf_conn *conn, const hf_command *command
         conn->watches.size = size;
         conn->watches.failed = false;
         conn->watch_count = count;
-        return fail(shard, conn, "TOOBIG too many watched keys");
+        return hf_word_error(shard, conn, "TOOBIG too many watched keys");
     }
     if (conn->watch_count == count) {
         hf_conn__ok(shard, conn);
@@ -489,7 +459,7 @@ static bool parse_txn(txn_parse *p, hf_request *request)
 {
     uint32_t then = 0;
     uint32_t otherwise = 0;
-    if (p->at < p->argc && is(p->args[p->at], "ID")) {
+    if (p->at < p->argc && hf_word_is(p->args[p->at], "ID")) {
         if (p->at + 1 == p->argc) {
             return syntax(p, "ID takes a UUID");
         }
@@ -499,18 +469,18 @@ static bool parse_txn(txn_parse *p, hf_request *request)
         request->has_id = true;
         p->at += 2;
     }
-    while (p->at < p->argc && is(p->args[p->at], "IF")) {
+    while (p->at < p->argc && hf_word_is(p->args[p->at], "IF")) {
         if (!parse_if(p)) {
             return false;
         }
     }
-    if (p->at == p->argc || !is(p->args[p->at], "THEN")) {
+    if (p->at == p->argc || !hf_word_is(p->args[p->at], "THEN")) {
         return syntax(p, "THEN is expected");
     }
     if (!parse_commands(p, &then)) {
         return false;
     }
-    if (p->at < p->argc && is(p->args[p->at], "ELSE")) {
+    if (p->at < p->argc && hf_word_is(p->args[p->at], "ELSE")) {
         request->has_else = true;
         if (!parse_commands(p, &otherwise)) {
             return false;
@@ -535,16 +505,16 @@ bool hf_session__hf_txn(hf_shard *shard, hf_conn *conn, const hf_command *comman
     hf_buf_reset(&session->commands);
     hf_buf_reset(&session->error);
     if (conn->op != UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.TXN inside an interactive transaction");
+        return hf_word_error(shard, conn, "ERR HF.TXN inside an interactive transaction");
     }
     if (!parse_txn(&p, &request)) {
-        return finish_error(shard, conn, &session->error);
+        return hf_word_reply(shard, conn, hf_buf_view(&session->error));
     }
     request.commands = (const hf_request_command *)(const void *)session->commands.data;
     request.conditions = (const hf_txn_condition *)(const void *)session->conditions.data;
     request.condition_count = session->conditions.size / (uint32_t)sizeof(hf_txn_condition);
     if (session->commands.failed || session->conditions.failed) {
-        return fail(shard, conn, "OOM no memory for the transaction");
+        return hf_word_error(shard, conn, "OOM no memory for the transaction");
     }
     return hf_conn__request(shard, conn, &request);
 }
@@ -559,28 +529,28 @@ bool hf_session__hf_begin(hf_shard *shard, hf_conn *conn, const hf_command *comm
     bool read_only = false;
     (void)command;
     if (conn->op != UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.BEGIN calls can not be nested");
+        return hf_word_error(shard, conn, "ERR HF.BEGIN calls can not be nested");
     }
     if (conn->first != conn->next_number) {
         return false; /* earlier requests of the pipeline end first */
     }
     for (uint32_t i = 1; i < argc; i++) {
-        if (is(args[i], "READONLY")) {
+        if (hf_word_is(args[i], "READONLY")) {
             read_only = true;
-        } else if (is(args[i], "ID") && i + 1 < argc) {
+        } else if (hf_word_is(args[i], "ID") && i + 1 < argc) {
             hf_buf_reset(&shard->session->error);
             if (!parse_id(shard, args[++i], id, &shard->session->error)) {
-                return finish_error(shard, conn, &shard->session->error);
+                return hf_word_reply(shard, conn, hf_buf_view(&shard->session->error));
             }
             has_id = true;
         } else {
-            return fail(shard, conn, "ERR syntax error");
+            return hf_word_syntax(shard, conn);
         }
     }
     conn->op = hf_gateway__begin(shard, has_id ? id : NULL, conn->proto);
     conn->read_only = read_only;
     if (conn->op == UINT32_MAX) {
-        return fail(shard, conn, "BUSY too many transactions are open");
+        return hf_word_error(shard, conn, "BUSY too many transactions are open");
     }
     hf_conn__ok(shard, conn);
     return true;
@@ -610,7 +580,7 @@ bool hf_session__hf_commit(hf_shard *shard, hf_conn *conn, const hf_command *com
     (void)args;
     (void)argc;
     if (conn->op == UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.COMMIT without HF.BEGIN");
+        return hf_word_error(shard, conn, "ERR HF.COMMIT without HF.BEGIN");
     }
     hf_ticket ticket = hf_conn__ticket(conn);
     hf_conn__open(shard, conn, false);
@@ -624,20 +594,21 @@ bool hf_session__hf_rollback(hf_shard *shard, hf_conn *conn, const hf_command *c
 {
     (void)command;
     if (conn->op == UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.ROLLBACK without HF.BEGIN");
+        return hf_word_error(shard, conn, "ERR HF.ROLLBACK without HF.BEGIN");
     }
-    if (argc == 3 && is(args[1], "TO")) {
+    if (argc == 3 && hf_word_is(args[1], "TO")) {
         if (hf_gateway__txn_lost(shard, conn->op)) {
-            return fail(shard, conn, "TXNCONFLICT lost to an older transaction: start again");
+            return hf_word_error(shard, conn,
+                                 "TXNCONFLICT lost to an older transaction: start again");
         }
         if (!hf_gateway__rollback_to(shard, conn->op, args[2])) {
-            return fail(shard, conn, "ERR no such savepoint");
+            return hf_word_error(shard, conn, "ERR no such savepoint");
         }
     } else if (argc == 1) {
         hf_gateway__txn_rollback(shard, conn->op);
         conn->op = UINT32_MAX;
     } else {
-        return fail(shard, conn, "ERR syntax error");
+        return hf_word_syntax(shard, conn);
     }
     hf_conn__ok(shard, conn);
     return true;
@@ -650,10 +621,10 @@ bool hf_session__hf_savepoint(hf_shard *shard, hf_conn *conn, const hf_command *
     (void)command;
     (void)argc;
     if (conn->op == UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.SAVEPOINT without HF.BEGIN");
+        return hf_word_error(shard, conn, "ERR HF.SAVEPOINT without HF.BEGIN");
     }
     if (args[1].size > NAME_MAX_BYTES || !hf_gateway__savepoint(shard, conn->op, args[1])) {
-        return fail(shard, conn, "TOOBIG the savepoint's name, or too many of them");
+        return hf_word_error(shard, conn, "TOOBIG the savepoint's name, or too many of them");
     }
     hf_conn__ok(shard, conn);
     return true;
@@ -684,168 +655,5 @@ bool hf_session__hf_outcome(hf_shard *shard, hf_conn *conn, const hf_command *co
         return false;
     }
     hf_conn__open(shard, conn, false);
-    return true;
-}
-
-/* ---- HF.SESSION ATOMIC on|off, ATTR on|off ---- */
-
-bool hf_session__hf_session(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                            const hf_bytes *args, uint32_t argc)
-{
-    bool atomic = conn->atomic;
-    bool attributes = conn->attributes;
-    (void)command;
-    if (conn->first != conn->next_number) {
-        return false; /* what was asked before is answered as it was then */
-    }
-    for (uint32_t i = 1; i < argc; i += 2) {
-        bool on = i + 1 < argc && is(args[i + 1], "ON");
-        if (i + 1 == argc || (!on && !is(args[i + 1], "OFF"))) {
-            return fail(shard, conn, "ERR syntax error: on or off");
-        }
-        if (is(args[i], "ATOMIC")) {
-            atomic = on;
-        } else if (is(args[i], "ATTR")) {
-            attributes = on;
-        } else {
-            return fail(shard, conn, "ERR unknown setting: ATOMIC or ATTR");
-        }
-    }
-    if (attributes && conn->proto != 3) {
-        return fail(shard, conn, "ERR ATTR needs RESP3: HELLO 3 first");
-    }
-    conn->atomic = atomic;
-    conn->attributes = attributes;
-    hf_conn__ok(shard, conn);
-    return true;
-}
-
-/* ---- Levels: strict | bounded ms | snapshot ts ---- */
-
-/* Takes `used` arguments from args[at]. False: the error is written. */
-static bool parse_level(const hf_bytes *args, uint32_t argc, uint32_t at, hf_level *level,
-                        uint64_t *arg, uint32_t *used, hf_buf *error)
-{
-    int64_t value = 0;
-    *used = 1;
-    *arg = 0;
-    *level = HF_LEVEL_STRICT;
-    if (at < argc && is(args[at], "STRICT")) {
-        return true;
-    }
-    if (at < argc && (is(args[at], "BOUNDED") || is(args[at], "SNAPSHOT"))) {
-        *level = is(args[at], "BOUNDED") ? HF_LEVEL_BOUNDED : HF_LEVEL_SNAPSHOT;
-        if (at + 1 == argc || !hf_int_from_text(args[at + 1], &value) || value < 0) {
-            hf_resp_error(error, *level == HF_LEVEL_BOUNDED
-                                     ? "ERR BOUNDED takes a staleness in milliseconds"
-                                     : "ERR SNAPSHOT takes a timestamp");
-            return false;
-        }
-        *arg = (uint64_t)value;
-        *used = 2;
-        return true;
-    }
-    hf_resp_error(error, "ERR unknown level: STRICT, BOUNDED ms or SNAPSHOT ts");
-    return false;
-}
-
-/* Snapshots are taken at boundaries: a timestamp between two stands for the one before. */
-static uint64_t snapshot_ts(hf_level level, uint64_t arg)
-{
-    return level == HF_LEVEL_SNAPSHOT ? hf_shard_tick(arg) : arg;
-}
-
-bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                          const hf_bytes *args, uint32_t argc)
-{
-    hf_level level;
-    uint64_t arg;
-    uint32_t used;
-    (void)command;
-    hf_buf *error = &shard->session->error;
-    hf_buf_reset(error);
-    if (!parse_level(args, argc, 1, &level, &arg, &used, error)) {
-        return finish_error(shard, conn, error);
-    }
-    if (1 + used != argc) {
-        return fail(shard, conn, "ERR syntax error");
-    }
-    if (level == HF_LEVEL_SNAPSHOT && arg > hf_shard__now(shard)) {
-        return fail(shard, conn, "ERR the snapshot's timestamp lies in the future");
-    }
-    conn->level = (uint8_t)level;
-    conn->level_arg = snapshot_ts(level, arg);
-    hf_conn__ok(shard, conn);
-    return true;
-}
-
-bool hf_session__hf_read(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                         const hf_bytes *args, uint32_t argc)
-{
-    hf_level level;
-    uint64_t arg;
-    uint32_t used;
-    (void)command;
-    hf_buf *error = &shard->session->error;
-    hf_buf_reset(error);
-    if (!parse_level(args, argc, 1, &level, &arg, &used, error)) {
-        return finish_error(shard, conn, error);
-    }
-    if (1 + used >= argc) {
-        return fail(shard, conn, "ERR HF.READ takes a command after the level");
-    }
-    hf_request_command one = { .args = args + 1 + used, .argc = argc - 1 - used };
-    one.command = hf_command_find(one.args[0]);
-    if (one.command == NULL) {
-        hf_command_unknown(error, one.args, one.argc);
-        return finish_error(shard, conn, error);
-    }
-    if (one.command->run == NULL || (one.command->flags & HF_COMMAND_READ) == 0 ||
-        (one.command->flags & HF_COMMAND_INTERNAL) != 0) {
-        return fail(shard, conn, "ERR HF.READ takes a command that only reads keys");
-    }
-    if (!hf_command_check(one.command, one.args, one.argc, error)) {
-        return finish_error(shard, conn, error);
-    }
-    hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
-    request.read_ts = hf_session__read_ts(shard, conn, level, snapshot_ts(level, arg));
-    if (level == HF_LEVEL_SNAPSHOT && request.read_ts > hf_shard__now(shard)) {
-        return fail(shard, conn, "ERR the snapshot's timestamp lies in the future");
-    }
-    if (conn->op != UINT32_MAX) {
-        return fail(shard, conn, "ERR HF.READ inside an interactive transaction");
-    }
-    return hf_conn__request(shard, conn, &request);
-}
-
-/* ---- HF.TOKEN, HF.AFTER token ---- */
-
-bool hf_session__hf_token(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                          const hf_bytes *args, uint32_t argc)
-{
-    (void)command;
-    (void)args;
-    (void)argc;
-    if (conn->first != conn->next_number) {
-        return false; /* it covers everything that was asked before */
-    }
-    hf_resp_bulk_integer(hf_conn__reply(shard, conn), (int64_t)hf_shard__now(shard));
-    hf_conn__done(shard, conn);
-    return true;
-}
-
-bool hf_session__hf_after(hf_shard *shard, hf_conn *conn, const hf_command *command,
-                          const hf_bytes *args, uint32_t argc)
-{
-    int64_t value;
-    (void)command;
-    (void)argc;
-    if (!hf_int_from_text(args[1], &value) || value < 0 ||
-        !hf_hlc_believes(&shard->clock, (uint64_t)value, shard->io->wall_ns, HF_TOKEN_AHEAD_NS)) {
-        return fail(shard, conn, "ERR not a token of this node");
-    }
-    conn->after = (uint64_t)value > conn->after ? (uint64_t)value : conn->after;
-    hf_hlc_observe(&shard->clock, conn->after);
-    hf_conn__ok(shard, conn);
     return true;
 }

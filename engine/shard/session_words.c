@@ -52,6 +52,13 @@ bool hf_word_errorf(hf_shard *shard, hf_conn *conn, const char *format, ...)
     return true;
 }
 
+bool hf_word_reply(hf_shard *shard, hf_conn *conn, hf_bytes reply)
+{
+    hf_buf_raw(hf_conn__reply(shard, conn), reply.data, reply.size);
+    hf_conn__done(shard, conn);
+    return true;
+}
+
 bool hf_word_ok(hf_shard *shard, hf_conn *conn)
 {
     hf_conn__ok(shard, conn);

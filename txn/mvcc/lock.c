@@ -1,47 +1,6 @@
-#include "txn/mvcc/lock.h"
-#include "engine/base/assert.h"
+#include "txn/mvcc/lock_impl.h"
 
 enum { LOCK_BUCKETS_LEAST = 256 };
-
-struct hf_lock_hold {
-    hf_lock *lock;
-    hf_lock_txn *txn;
-    hf_lock_hold *txn_next;    /* the transaction's list */
-    hf_lock_hold *next, *prev; /* the lock's list */
-    hf_lock_mode mode;
-};
-
-/* A key's lock, or a range's: the latter stands in table->ranges instead of a bucket. */
-struct hf_lock {
-    hf_lock *next; /* bucket chain, or list of ranges */
-    uint64_t hash;
-    hf_lock_hold *holders;
-    hf_lock_waiter *first, *last; /* oldest first */
-    hf_lock_waiter *readers;      /* at timestamps: beside the queue */
-    hf_lock_escrow *escrows;
-    hf_age wanted_age; /* ranges: of the request that wants it */
-    uint32_t counts[HF_LOCK_MODES];
-    uint32_t ready;    /* waiters made ready that have not run yet: keeps the entry */
-    hf_lock_mode mode; /* ranges */
-    bool is_range;
-    bool wanted; /* ranges: asked for, not held */
-    uint32_t key_size;
-    uint32_t end_size; /* ranges: the end follows the start; 0: to the last key */
-    uint8_t key[];
-};
-
-struct hf_lock_table {
-    hf_heap *heap;
-    hf_lock **buckets;
-    uint32_t bucket_count;
-    uint32_t lock_count; /* in buckets */
-    hf_lock *ranges;     /* in order of making */
-    uint32_t range_count;
-    uint64_t hold_count;
-    uint64_t waiter_count;
-    hf_lock_waiter *ready_first, *ready_last;
-    hf_lock *running; /* where the waiter handed out last had waited */
-};
 
 static bool modes_conflict(hf_lock_mode a, hf_lock_mode b)
 {
@@ -70,16 +29,6 @@ bool hf_lock_table_idle(const hf_lock_table *table)
     return table->lock_count == 0 && table->ranges == NULL;
 }
 
-static hf_bytes lock_start(const hf_lock *lock)
-{
-    return hf_bytes_of(lock->key, lock->key_size);
-}
-
-static hf_bytes lock_end(const hf_lock *lock)
-{
-    return hf_bytes_of(lock->key + lock->key_size, lock->end_size);
-}
-
 static bool in_range(hf_bytes key, hf_bytes start, hf_bytes end)
 {
     return hf_bytes_compare(key, start) >= 0 && (end.size == 0 || hf_bytes_compare(key, end) < 0);
@@ -94,7 +43,7 @@ static bool ranges_meet(hf_bytes a_start, hf_bytes a_end, hf_bytes b_start, hf_b
 static hf_lock *find(const hf_lock_table *table, hf_bytes key, uint64_t hash)
 {
     hf_lock *lock = table->buckets[hash & (table->bucket_count - 1)];
-    while (lock != NULL && !(lock->hash == hash && hf_bytes_equal(lock_start(lock), key))) {
+    while (lock != NULL && !(lock->hash == hash && hf_bytes_equal(hf_lock__start(lock), key))) {
         lock = lock->next;
     }
     return lock;
@@ -262,8 +211,8 @@ static hf_lock *range_against(const hf_lock_table *table, hf_bytes start, hf_byt
                               hf_lock_mode mode, hf_age age, const hf_lock_txn *self)
 {
     for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
-        bool meets = point ? in_range(start, lock_start(range), lock_end(range))
-                           : ranges_meet(start, end, lock_start(range), lock_end(range));
+        bool meets = point ? in_range(start, hf_lock__start(range), hf_lock__end(range))
+                           : ranges_meet(start, end, hf_lock__start(range), hf_lock__end(range));
         if (meets && range_blocks(range, mode, age, self)) {
             return range;
         }
@@ -296,37 +245,25 @@ bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mod
     return !key_blocks(lock, mode, age, self);
 }
 
-static bool undecided_below(const hf_lock *lock, uint64_t ts)
-{
-    if (lock->counts[HF_LOCK_X] == 0 && lock->counts[HF_LOCK_E] == 0) {
-        return false;
-    }
-    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
-        if (hold->mode != HF_LOCK_S && hold->txn->prepared && hold->txn->pts <= ts) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool hf_lock_free_at(hf_lock_table *table, hf_bytes key, uint64_t hash, uint64_t ts, hf_lock **at)
 {
     for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
-        if (in_range(key, lock_start(range), lock_end(range)) && undecided_below(range, ts)) {
+        if (in_range(key, hf_lock__start(range), hf_lock__end(range)) &&
+            hf_lock__undecided_below(range, ts)) {
             *at = range;
             return false;
         }
     }
     *at = find(table, key, hash);
-    return *at == NULL || !undecided_below(*at, ts);
+    return *at == NULL || !hf_lock__undecided_below(*at, ts);
 }
 
 bool hf_lock_range_free_at(hf_lock_table *table, hf_bytes start, hf_bytes end, uint64_t ts,
                            hf_lock **at)
 {
     for (hf_lock *range = table->ranges; range != NULL; range = range->next) {
-        if (ranges_meet(start, end, lock_start(range), lock_end(range)) &&
-            undecided_below(range, ts)) {
+        if (ranges_meet(start, end, hf_lock__start(range), hf_lock__end(range)) &&
+            hf_lock__undecided_below(range, ts)) {
             *at = range;
             return false;
         }
@@ -336,7 +273,7 @@ bool hf_lock_range_free_at(hf_lock_table *table, hf_bytes start, hf_bytes end, u
     }
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         for (hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
-            if (in_range(lock_start(lock), start, end) && undecided_below(lock, ts)) {
+            if (in_range(hf_lock__start(lock), start, end) && hf_lock__undecided_below(lock, ts)) {
                 *at = lock;
                 return false;
             }
@@ -357,7 +294,7 @@ bool hf_lock_range_free(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_l
     }
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         for (hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
-            if (in_range(lock_start(lock), start, end) && key_blocks(lock, mode, age, self)) {
+            if (in_range(hf_lock__start(lock), start, end) && key_blocks(lock, mode, age, self)) {
                 *at = lock;
                 return false;
             }
@@ -480,7 +417,7 @@ static void wake_readers(hf_lock_table *table, hf_lock *lock)
     hf_lock_waiter *next;
     for (hf_lock_waiter *waiter = lock->readers; waiter != NULL; waiter = next) {
         next = waiter->next;
-        if (!undecided_below(lock, waiter->read_ts)) {
+        if (!hf_lock__undecided_below(lock, waiter->read_ts)) {
             make_ready(table, lock, waiter);
         }
     }
@@ -534,7 +471,7 @@ void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_
 
 void hf_lock_wait_at(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, uint64_t ts)
 {
-    HF_PRE(waiter->lock == NULL && ts != 0 && undecided_below(at, ts));
+    HF_PRE(waiter->lock == NULL && ts != 0 && hf_lock__undecided_below(at, ts));
     *waiter = (hf_lock_waiter){ .lock = at, .next = at->readers, .read_ts = ts };
     if (at->readers != NULL) {
         at->readers->prev = waiter;
@@ -726,86 +663,4 @@ void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf
         *at = escrow->next;
         hf_heap_give(table->heap, escrow);
     }
-}
-
-/* ---- For operators and tests ---- */
-
-static uint32_t waiters_of(const hf_lock *lock)
-{
-    uint32_t count = 0;
-    for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
-        count++;
-    }
-    for (const hf_lock_waiter *w = lock->readers; w != NULL; w = w->next) {
-        count++;
-    }
-    return count;
-}
-
-static void show_lock(const hf_lock *lock, hf_lock_show *show, void *context)
-{
-    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
-        show(context, lock_start(lock), lock_end(lock), lock->is_range, hold->mode, hold->txn,
-             waiters_of(lock));
-    }
-}
-
-void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *context)
-{
-    for (uint32_t i = 0; i < table->bucket_count; i++) {
-        for (const hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
-            show_lock(lock, show, context);
-        }
-    }
-    for (const hf_lock *lock = table->ranges; lock != NULL; lock = lock->next) {
-        show_lock(lock, show, context);
-    }
-}
-
-hf_lock_stats hf_lock_stats_get(const hf_lock_table *table)
-{
-    return (hf_lock_stats){ .locks = table->lock_count,
-                            .holds = table->hold_count,
-                            .waiters = table->waiter_count,
-                            .ranges = table->range_count };
-}
-
-static uint64_t check_lock(const hf_lock *lock)
-{
-    uint32_t counts[HF_LOCK_MODES] = { 0 };
-    uint64_t holds = 0;
-    for (const hf_lock_hold *hold = lock->holders; hold != NULL; hold = hold->next) {
-        HF_ASSERT(hold->lock == lock);
-        counts[hold->mode]++;
-        holds++;
-    }
-    HF_ASSERT(memcmp(counts, lock->counts, sizeof counts) == 0);
-    HF_ASSERT(counts[HF_LOCK_X] == 0 || holds == 1);
-    HF_ASSERT(counts[HF_LOCK_S] == 0 || counts[HF_LOCK_E] == 0);
-    for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
-        HF_ASSERT(w->lock == lock);
-        HF_ASSERT(w->next == NULL || !hf_age_older(w->next->age, w->age));
-    }
-    for (const hf_lock_waiter *w = lock->readers; w != NULL; w = w->next) {
-        HF_ASSERT(w->lock == lock && undecided_below(lock, w->read_ts));
-    }
-    HF_ASSERT(lock->holders != NULL || lock->first != NULL || lock->wanted || lock->ready != 0);
-    return holds;
-}
-
-void hf_lock_table_check(const hf_lock_table *table)
-{
-    uint64_t holds = 0;
-    uint64_t locks = 0;
-    for (uint32_t i = 0; i < table->bucket_count; i++) {
-        for (const hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
-            HF_ASSERT((lock->hash & (table->bucket_count - 1)) == i);
-            holds += check_lock(lock);
-            locks++;
-        }
-    }
-    for (const hf_lock *lock = table->ranges; lock != NULL; lock = lock->next) {
-        holds += check_lock(lock);
-    }
-    HF_ASSERT(holds == table->hold_count && locks == table->lock_count);
 }
