@@ -271,11 +271,20 @@ static bool set_choice(const hf_config_option *option, uint64_t *at, const char 
     return no(why, "\"%.64s\" is none of %s", text, option->argument);
 }
 
+/* What names and addresses are written with; '%' names an interface. Nothing else has to be quoted.
+ */
+static bool is_host(const char *text, size_t size)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-._:%[]";
+    return size > 0 && strspn(text, letters) >= size;
+}
+
 static bool set_address(hf_address *at, const char *text, char why[HF_CONFIG_WHY])
 {
     const char *colon = strrchr(text, ':');
     uint64_t port;
-    if (colon == NULL || colon == text) {
+    if (colon == NULL || !is_host(text, (size_t)(colon - text))) {
         return no(why, "\"%.64s\" is not HOST:PORT, such as 127.0.0.1:7379 or [::1]:7379", text);
     }
     if (hf_text_u64(bytes_of(colon + 1), &port) != HF_OK || port > UINT16_MAX) {

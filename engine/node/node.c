@@ -52,7 +52,7 @@ static void on_fatal(hf_io *io, int code, const char *message)
     HF_SAY(the.log, FATAL, "the node cannot go on", HF_NUMBER("core", io->core),
            HF_NUMBER("code", (uint64_t)code), HF_TEXT("error", message), HF_END);
     (void)snprintf(status, sizeof status, "STATUS=%s", message);
-    hf_notify_send(&the.notify, status);
+    hf_notify_hint(&the.notify, status);
     _exit(code);
 }
 
@@ -222,6 +222,14 @@ static void say_listening(hf_node *node)
     }
 }
 
+static void tell(const hf_node *node, const char *message)
+{
+    if (!hf_notify_send(&node->notify, message)) {
+        HF_SAY(node->log, WARN, "the service manager could not be told",
+               HF_TEXT("error", strerror(errno)), HF_END);
+    }
+}
+
 static void say_ready(hf_node *node)
 {
     uint64_t records = 0;
@@ -239,7 +247,7 @@ static void say_ready(hf_node *node)
            HF_TEXT("log_per", node->cores.config.shard.log_shared ? "device" : "core"),
            HF_NUMBER("log_flushes", node->cores.config.shard.log_flushes),
            HF_BOOL("o_direct", hf_uring_has_direct(node->cores.uring)), HF_END);
-    hf_notify_send(&node->notify, "READY=1\nSTATUS=serving");
+    tell(node, "READY=1\nSTATUS=serving");
 }
 
 static hf_exit say_problem(hf_node *node, const hf_problem *problem)
@@ -258,7 +266,7 @@ static void begin_drain(hf_node *node, const char *why)
     node->patience_ns = hf_clock_now_ns() + PATIENCE_NS;
     HF_SAY(node->log, INFO, "stopping: letting what runs end; a second signal stops at once",
            HF_TEXT("by", why), HF_END);
-    hf_notify_send(&node->notify, "STOPPING=1\nSTATUS=draining");
+    tell(node, "STOPPING=1\nSTATUS=draining");
     hf_cores_drain(&node->cores);
 }
 
@@ -308,7 +316,7 @@ static void watch(hf_node *node, uint64_t now)
         each->turns_seen = turns;
     }
     if (alive) {
-        hf_notify_send(&node->notify, "WATCHDOG=1");
+        hf_notify_hint(&node->notify, "WATCHDOG=1");
     }
     node->watch_ns = now + node->notify.watchdog_ns / 2;
     hf_uring_wake(node->cores.uring);

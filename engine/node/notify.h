@@ -4,6 +4,7 @@
  */
 #ifndef HF_NODE_NOTIFY_H
 #define HF_NODE_NOTIFY_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/un.h>
 
@@ -16,8 +17,11 @@ typedef struct hf_notify {
 
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID. */
 void hf_notify_open(hf_notify *notify);
-/* "READY=1\nSTATUS=..."; a message that cannot be sent is dropped: the manager's timers notice. */
-void hf_notify_send(const hf_notify *notify, const char *message);
+/* READY=1, STOPPING=1: what must arrive. Waits up to two seconds while the manager's queue is full;
+ * false: it was not told. */
+bool hf_notify_send(const hf_notify *notify, const char *message);
+/* STATUS=..., WATCHDOG=1: dropped when the queue is full, for word of life is in it already. */
+void hf_notify_hint(const hf_notify *notify, const char *message);
 void hf_notify_close(hf_notify *notify);
 
 #endif

@@ -5,12 +5,47 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import unittest
 
 import holdfast
 from holdfast import Node
 
 BINARY = None
+
+
+class Manager:
+    """A service manager's socket."""
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.folder.name, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        self.folder.cleanup()
+
+    def env(self, watchdog_usec):
+        return {"NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": watchdog_usec}
+
+    def hear(self, word, times=1):
+        deadline = time.monotonic() + holdfast.LIMIT
+        while times > 0:
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            times -= self.socket.recv(1000).decode().split("\n").count(word)
+
+    def fall_behind(self):
+        """Until the kernel takes no more for it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            try:
+                while True:
+                    other.sendto(b"STATUS=filler", self.path)
+            except BlockingIOError:
+                pass
 
 
 class Stop(unittest.TestCase):
@@ -80,24 +115,21 @@ class Stop(unittest.TestCase):
             self.assertEqual(node.stop(), 0)
 
     def test_the_service_manager_is_told(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "notify")
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-                manager.bind(path)
-                manager.settimeout(holdfast.LIMIT)
-                with Node(BINARY, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}) as node:
-                    words = []
-                    while "READY=1" not in words:
-                        words += manager.recv(1000).decode().split("\n")
-                    while "WATCHDOG=1" not in words:
-                        words += manager.recv(1000).decode().split("\n")
-                    words = []  # cores that sleep are alive, too
-                    while words.count("WATCHDOG=1") < 3:
-                        words += manager.recv(1000).decode().split("\n")
-                    node.signal(signal.SIGTERM)
-                    while "STOPPING=1" not in words:
-                        words += manager.recv(1000).decode().split("\n")
-                    self.assertEqual(node.wait(), 0)
+        with Manager() as manager, Node(BINARY, env=manager.env("200000")) as node:
+            manager.hear("READY=1")
+            manager.hear("WATCHDOG=1")
+            manager.hear("WATCHDOG=1", times=3)  # cores that sleep are alive, too
+            node.signal(signal.SIGTERM)
+            manager.hear("STOPPING=1")
+            self.assertEqual(node.wait(), 0)
+
+    def test_a_service_manager_that_lags_is_told(self):
+        with Manager() as manager, Node(BINARY, env=manager.env("2000")) as node:
+            manager.fall_behind()  # its queue is full of WATCHDOG=1
+            node.signal(signal.SIGTERM)
+            node.wait_said("stopping: letting what runs end; a second signal stops at once")
+            manager.hear("STOPPING=1")
+            self.assertEqual(node.wait(), 0)
 
 
 if __name__ == "__main__":
