@@ -97,6 +97,7 @@ void hf_save__written(void *context, hf_err err, const char *detail)
     (void)detail; /* counted in the checkpoint's statistics, where the operator finds it */
     hf_table_pass_end(shard->table, err == HF_OK);
     save->state = HF_SAVE_IDLE;
+    save->failed = err != HF_OK;
     if (err == HF_OK) {
         save->drops_saved = save->writes_whole ? save->drops_seen : save->drops_saved;
         save->last_wall_ns = shard->io->wall_ns;
@@ -107,15 +108,18 @@ void hf_save__written(void *context, hf_err err, const char *detail)
     }
 }
 
-void hf_save__turn(hf_shard *shard)
+uint64_t hf_save__turn(hf_shard *shard)
 {
     hf_save *save = &shard->save;
     switch (save->state) {
     case HF_SAVE_IDLE:
-        if (hf_checkpoint_idle(shard->checkpoint) && shard->io->now_ns >= save->retry_ns &&
-            (save->wanted || log_is_long(shard))) {
-            begin(shard);
+        if (!hf_checkpoint_idle(shard->checkpoint) || !(save->wanted || log_is_long(shard))) {
+            break;
         }
+        if (shard->io->now_ns < save->retry_ns) {
+            return save->retry_ns; /* nothing else may happen until then */
+        }
+        begin(shard);
         break;
     case HF_SAVE_DRAIN:
         if (save->drains == 0 && shard->backlog_first == NULL) {
@@ -133,4 +137,5 @@ void hf_save__turn(hf_shard *shard)
     case HF_SAVE_WRITE:
         break;
     }
+    return UINT64_MAX;
 }

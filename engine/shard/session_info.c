@@ -156,7 +156,7 @@ static void put_persistence(const page *p)
     hf_put(p->out, "rdb_changes_since_last_save:0\r\n");
     hf_put(p->out, "rdb_bgsave_in_progress:%d\r\n", p->sum.saving != 0);
     number(p, "rdb_last_save_time", p->sum.last_save_ns / 1000000000);
-    hf_put(p->out, "rdb_last_bgsave_status:%s\r\n", s->checkpoint_failures == 0 ? "ok" : "err");
+    hf_put(p->out, "rdb_last_bgsave_status:%s\r\n", s->checkpoint_failed ? "err" : "ok");
     number(p, "rdb_saves", s->checkpoints);
     hf_put(p->out, "aof_enabled:1\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
                    "aof_last_bgrewrite_status:ok\r\n");

@@ -113,6 +113,7 @@ void hf_sample__merge(hf_sample *into, const hf_sample *one)
     add_words((uint64_t *)(void *)into, (const uint64_t *)(const void *)one, SAMPLE_AT, SAMPLE_END);
     into->shard.ready = (empty || before.shard.ready) && one->shard.ready;
     into->shard.no_space = before.shard.no_space || one->shard.no_space;
+    into->shard.checkpoint_failed = before.shard.checkpoint_failed || one->shard.checkpoint_failed;
     into->max_input = most(before.max_input, one->max_input);
     into->max_output = most(before.max_output, one->max_output);
     into->up_ns = most(before.up_ns, one->up_ns);

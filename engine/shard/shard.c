@@ -337,7 +337,7 @@ static uint64_t on_turn(void *context)
         hf_gateway__turn(shard);
         hf_expire__turn(shard);
         hf_shard__collect(shard);
-        hf_save__turn(shard);
+        due = least(due, hf_save__turn(shard));
         if (shard->move.state != HF_MOVE_NONE || shard->came_back != NULL ||
             shard->stalled_first != NULL || shard->backlog_first != NULL ||
             shard->save.state == HF_SAVE_DRAIN || shard->save.state == HF_SAVE_SETTLE) {
@@ -487,6 +487,7 @@ void hf_shard_stats_get(const hf_shard *shard, hf_shard_stats *stats)
     stats->recovered_records = shard->replayed;
     stats->ready = shard->boot == HF_BOOT_READY;
     stats->no_space = log.no_space;
+    stats->checkpoint_failed = shard->save.failed;
 }
 
 void hf_shard_check(const hf_shard *shard)

@@ -78,6 +78,7 @@ typedef struct hf_shard_stats {
     uint64_t checkpoints, checkpoint_bytes, checkpoint_failures;
     uint64_t recovered_records;
     bool ready, no_space;
+    bool checkpoint_failed; /* the last one */
 } hf_shard_stats;
 void hf_shard_stats_get(const hf_shard *shard, hf_shard_stats *stats);
 

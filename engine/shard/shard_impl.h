@@ -116,6 +116,7 @@ typedef struct hf_save {
     uint64_t drops_seen; /* when the pass under way began */
     bool writes_whole;   /* the one under way is */
     uint64_t last_wall_ns; /* end of the last good one */
+    bool failed;           /* the last one did */
 } hf_save;
 
 /* What shard 0 knows of the others' load. */
@@ -347,7 +348,7 @@ void hf_move__message(hf_shard *shard, const hf_msg *msg);
 /* ---- expire.c ---- */
 void hf_expire__turn(hf_shard *shard);
 /* ---- save.c ---- */
-void hf_save__turn(hf_shard *shard);
+uint64_t hf_save__turn(hf_shard *shard); /* when it is due again by itself */
 void hf_save__part_decided(hf_shard *shard, hf_part *part);
 bool hf_save__next(void *context, hf_buf *out);
 void hf_save__written(void *context, hf_err err, const char *detail);
