@@ -507,6 +507,67 @@ static void a_lost_connection_is_made_good_or_told(void **state)
     database_close(&d);
 }
 
+/* ---- A request that is cut in two by a full pipe ---- */
+
+/* `all` bytes of request, more or less: reads "cut" and many keys that are not there. */
+static void put_large(hf_txn *txn, size_t all)
+{
+    enum { KEYS = 256, KEY = 1000 };
+    static char none[KEY];
+    hf_slice words[KEYS] = { { "MGET", 4 }, { "cut", 3 } };
+    size_t count = 2;
+    memset(none, 'n', sizeof none);
+    for (size_t at = 0; at < all; at += KEY + 4) {
+        assert_true(count < KEYS);
+        size_t left = all - at;
+        words[count++] = (hf_slice){ none, left < KEY ? left : KEY };
+    }
+    check_ok(hf_txn_reset(txn));
+    hf_txn_command(txn, words, count);
+}
+
+/* Its second half goes when the client reads at another level already; it is one request for all
+ * that, of the level at which it began. */
+static void a_request_in_two_halves_is_one(void **state)
+{
+    enum { PIPE = 128 * 1024, NEAR = 240, STEP = 8, NOT_YET = 1 };
+    database d;
+    hf_txn *large, *small;
+    uint64_t since, token;
+    (void)state;
+    database_open(&d, false);
+    check_ok(hf_txn_open(d.client, &large));
+    check_ok(hf_txn_open(d.client, &small));
+    set_text(d.client, "cut", "whole");
+    check_ok(hf_client_token(d.client, &since));
+    do { /* snapshots are taken at milliseconds */
+        set_text(d.client, "later", "x");
+        check_ok(hf_client_token(d.client, &token));
+    } while (token / 1000000 <= since / 1000000 + 1);
+    for (size_t less = 0; less < NEAR; less += STEP) {
+        int ends[2] = { NOT_YET, NOT_YET };
+        put_large(large, PIPE - less);
+        check_ok(hf_txn_reset(small));
+        hf_txn_get(small, "cut", 3);
+        check_ok(hf_client_token(d.client, &token));
+        check_ok(hf_client_level(d.client, HF_READ_SNAPSHOT, token));
+        check_ok(hf_txn_submit(large, err_done, &ends[0]));
+        check_ok(hf_txn_submit(small, err_done, &ends[1]));
+        check_ok(hf_client_level(d.client, HF_READ_STRICT, 0));
+        while (ends[0] == NOT_YET || ends[1] == NOT_YET) {
+            check_ok(hf_client_poll(d.client, 1000, NULL));
+        }
+        check_err((hf_err)ends[0], HF_OK);
+        check_err((hf_err)ends[1], HF_OK);
+        hf_result result = hf_txn_result(small, 0);
+        assert_int_equal(result.kind, HF_RESULT_BYTES);
+        assert_int_equal(result.size, 5);
+    }
+    hf_txn_close(large);
+    hf_txn_close(small);
+    database_close(&d);
+}
+
 static void nobody_answers_in_time(void **state)
 {
     database d;
@@ -555,6 +616,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(handlers_run_in_the_hosts_threads),
         cmocka_unit_test(a_lost_connection_is_made_good_or_told),
         cmocka_unit_test(nobody_answers_in_time),
+        cmocka_unit_test(a_request_in_two_halves_is_one),
         cmocka_unit_test(
             a_failed_flush_ends_the_engine_and_not_the_host), /* the last: memory stays */
     };
