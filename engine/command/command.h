@@ -123,6 +123,10 @@ bool hf_command_keys(const hf_command *command, uint32_t argc, uint32_t *first, 
 void hf_command_unknown(hf_buf *reply, const hf_bytes *args, uint32_t argc);
 void hf_command_bad_arity(hf_buf *reply, const hf_command *command);
 
+/* CLIENT, CONFIG, ...: whether there is the subcommand, and its arity; true for commands without.
+ * False: the error is written. */
+bool hf_command_check_sub(const hf_command *command, const hf_bytes *args, uint32_t argc,
+                          hf_buf *reply);
 void hf_command_unknown_sub(hf_buf *reply, const hf_command *command, hf_bytes sub);
 /* "ERR unknown subcommand 'x'. Try OBJECT HELP."; and "... arguments for 'object|encoding'
  * command". */

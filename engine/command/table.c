@@ -22,7 +22,8 @@ enum { FIRST_COUNTER = __COUNTER__ };
 
 const hf_command hf_command__table[] = {
     /* connection */
-    ROW("hello", -1, LOADING | FAST | NO_AUTH, 0, 0, 0, NULL, NULL, "connection", "6.0.0",
+    ROW("hello", -1, LOADING | FAST | NO_AUTH | NO_MULTI, 0, 0, 0, NULL, NULL,
+        "connection", "6.0.0",
         "Choose the protocol, log in, name the connection",
         "[protover [AUTH username password] [SETNAME clientname]]")
     ROW("auth", -2, LOADING | FAST | NO_AUTH, 0, 0, 0, NULL, NULL, "connection", "1.0.0",
@@ -332,16 +333,16 @@ const hf_command hf_command__table[] = {
         "Longest common subsequence of two strings",
         "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]")
     /* pubsub */
-    ROW("subscribe", -2, PUBSUB | LOADING, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
+    ROW("subscribe", -2, PUBSUB | LOADING | NO_MULTI, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
         "Listen to channels",
         "channel [channel ...]")
-    ROW("unsubscribe", -1, PUBSUB | LOADING, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
+    ROW("unsubscribe", -1, PUBSUB | LOADING | NO_MULTI, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
         "Stop listening to channels",
         "[channel [channel ...]]")
-    ROW("psubscribe", -2, PUBSUB | LOADING, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
+    ROW("psubscribe", -2, PUBSUB | LOADING | NO_MULTI, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
         "Listen to channels that match patterns",
         "pattern [pattern ...]")
-    ROW("punsubscribe", -1, PUBSUB | LOADING, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
+    ROW("punsubscribe", -1, PUBSUB | LOADING | NO_MULTI, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
         "Stop listening to patterns",
         "[pattern [pattern ...]]")
     ROW("publish", 3, LOADING | FAST, 0, 0, 0, NULL, NULL, "pubsub", "2.0.0",
@@ -367,7 +368,7 @@ const hf_command hf_command__table[] = {
     ROW("hf.add", -3, COMMUTE | FAST, 1, 1, 1, RUN(hf_add), NULL, "holdfast", "0.1.0",
         "Add to a bounded quantity; additions do not wait for each other",
         "key delta [FIELD field] [MIN min] [MAX max]")
-    ROW("hf.txn", -3, WRITE, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.txn", -3, WRITE | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "One transaction in one command: all or nothing",
         "[ID uuid] [IF key compare value ...] THEN count command [command ...] [ELSE count "
         "command [command ...]]")
@@ -383,19 +384,19 @@ const hf_command hf_command__table[] = {
     ROW("hf.savepoint", 2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Mark a point to roll back to",
         "name")
-    ROW("hf.outcome", 2, FAST, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.outcome", 2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "How a transaction ended",
         "uuid")
-    ROW("hf.level", -2, FAST, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.level", -2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Choose how fresh the reads of this connection are",
         "STRICT|SESSION|CAUSAL|BOUNDED milliseconds|SNAPSHOT timestamp|EVENTUAL")
     ROW("hf.read", -3, READ | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Read by one command at another level",
         "level [argument] command [argument ...]")
-    ROW("hf.token", 1, FAST, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.token", 1, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "What this session has seen, as a token",
         "")
-    ROW("hf.after", 2, FAST, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.after", 2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Reads of this connection show at least what the token has seen",
         "token")
     ROW("hf.session", -2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
@@ -407,7 +408,7 @@ const hf_command hf_command__table[] = {
     ROW("hf.changes", -4, READ | BLOCKING | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "What changed under a prefix, in commit order",
         "prefix FROM token [COUNT count] [BLOCK milliseconds]")
-    ROW("hf.apply", 3, WRITE, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.apply", 3, WRITE | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "A batch of fixed-size records in, result codes out",
         "schema blob")
     ROW("hf.lock", 5, WRITE, 1, 1, 1, RUN(hf_lock), NULL, "holdfast", "0.1.0",
@@ -416,7 +417,7 @@ const hf_command hf_command__table[] = {
     ROW("hf.unlock", 3, WRITE, 1, 1, 1, RUN(hf_unlock), NULL, "holdfast", "0.1.0",
         "Give a lease back",
         "name owner")
-    ROW("hf.admin", -2, ADMIN | LOADING, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
+    ROW("hf.admin", -2, ADMIN | LOADING | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "What the holdfast tool uses",
         "subcommand [argument ...]")
 };

@@ -112,6 +112,7 @@ void hf_session__closed(hf_shard *shard, hf_conn_id id)
         hf_gateway__txn_rollback(shard, conn->op);
         conn->op = UINT32_MAX;
     }
+    hf_exec__closed(shard, conn);
     hf_pubsub__closed(shard, conn);
     hf_http__closed(shard, conn);
     if (conn->dirty) {
@@ -304,6 +305,11 @@ void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi)
     conn->multi_open += multi;
 }
 
+bool hf_conn__quiet(const hf_conn *conn)
+{
+    return conn->next_number - conn->first == (conn->exec != NULL);
+}
+
 void hf_conn__barrier(hf_conn *conn)
 {
     conn->has_barrier = true;
@@ -340,6 +346,31 @@ static hf_conn *answered(hf_shard *shard, hf_ticket ticket, hf_slot **slot)
     return conn;
 }
 
+void hf_conn__replied(hf_shard *shard, hf_conn *conn, uint32_t number, hf_bytes reply)
+{
+    hf_slot *slot = &conn->slots[number & conn->slot_mask];
+    HF_PRE(!slot->done);
+    hf_server__ended(shard, conn, slot, reply);
+    if (slot->watch) { /* an error: the stamps never come */
+        conn->watch_lost = true;
+        conn->watch_asked = conn->watch_count;
+    }
+    hf_buf *out = slot_buf(shard, conn, number);
+    if (conn->attributes && conn->proto == 3 && shard->session->reply_ts != 0) {
+        hf_buf_raw(out, "|1\r\n", 4);
+        hf_resp_simple(out, "ts");
+        hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
+    }
+    hf_buf_raw(out, reply.data, reply.size);
+    if (out->failed) {
+        hf_conn__close(shard, conn);
+    }
+    note_size(shard, conn, reply.size);
+    finish(shard, conn, slot);
+    hf_weight__of(shard->session, conn);
+    hf_weight__limit(shard);
+}
+
 void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
 {
     if ((ticket.place & HF_PLACE_APPLY) != 0) {
@@ -360,25 +391,9 @@ void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)
     if (conn == NULL) {
         return;
     }
-    hf_server__ended(shard, conn, slot, reply);
-    if (slot->watch) { /* an error: the stamps never come */
-        conn->watch_lost = true;
-        conn->watch_asked = conn->watch_count;
+    if (!hf_exec__replied(shard, conn, ticket.number, reply)) {
+        hf_conn__replied(shard, conn, ticket.number, reply);
     }
-    hf_buf *out = slot_buf(shard, conn, ticket.number);
-    if (conn->attributes && conn->proto == 3 && shard->session->reply_ts != 0) {
-        hf_buf_raw(out, "|1\r\n", 4);
-        hf_resp_simple(out, "ts");
-        hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
-    }
-    hf_buf_raw(out, reply.data, reply.size);
-    if (out->failed) {
-        hf_conn__close(shard, conn);
-    }
-    note_size(shard, conn, reply.size);
-    finish(shard, conn, slot);
-    hf_weight__of(shard->session, conn);
-    hf_weight__limit(shard);
 }
 
 /* WATCH: the stamps came. They belong to the watches that have none yet, in order. */
@@ -438,7 +453,7 @@ static void protocol_error(hf_shard *shard, hf_conn *conn)
 
 bool hf_conn__may_go_on(hf_shard *shard, hf_conn *conn)
 {
-    return !conn->closing && !conn->close_after && !conn->has_barrier &&
+    return !conn->closing && !conn->close_after && !conn->has_barrier && conn->exec == NULL &&
            conn->out.size < HF_OUT_PAUSE && has_slot(shard, conn);
 }
 
@@ -535,6 +550,10 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
         (hf_weight__heavy(shard) && conn->wants_more && hf_weight__heaviest(shard) == conn)) {
         hf_buf_close(&conn->in);
         conn->in_start = 0;
+        if (conn->exec != NULL) {
+            hf_conn__close(shard, conn); /* the slot behind EXEC's is not to be had */
+            return;
+        }
         hf_conn__error(shard, conn, "OOM no memory for the request");
         conn->close_after = true;
         hf_weight__of(shard->session, conn);
@@ -610,6 +629,9 @@ uint64_t hf_session__turn(hf_shard *shard)
         hf_conn *conn = list;
         list = conn->dirty_next;
         conn->dirty = false;
+        if (conn->exec != NULL) {
+            hf_exec__go_on(shard, conn);
+        }
         if (conn->listener == HF_LISTENER_CLIENT && conn->in_start < conn->in.size) {
             process(shard, conn);
         } else if (conn->listener == HF_LISTENER_LOCAL && conn->in_start < conn->in.size) {

@@ -252,5 +252,5 @@ bool hf_session__wait(hf_shard *shard, hf_conn *conn, const hf_command *command,
         return hf_word_error(shard, conn, "ERR timeout is negative");
     }
     /* Earlier writes of this connection are on this node's disk when they are answered. */
-    return conn->first == conn->next_number ? hf_word_integer(shard, conn, 0) : false;
+    return hf_conn__quiet(conn) ? hf_word_integer(shard, conn, 0) : false;
 }

@@ -46,6 +46,8 @@ typedef struct hf_slot {
     uint64_t started_ns;
 } hf_slot;
 
+typedef struct hf_exec hf_exec;
+
 typedef struct hf_conn {
     hf_conn_id id;
     struct hf_conn *next, *prev; /* all of the shard */
@@ -89,7 +91,9 @@ typedef struct hf_conn {
     bool multi, multi_broken;
     hf_buf queued; /* as in a TXN message: commands */
     uint32_t queued_count;
-    hf_buf watches; /* u64 stamp | u32 size, key */
+    uint32_t queued_own; /* of which the session runs itself */
+    hf_exec *exec;       /* of session_exec.c: an EXEC with such ones; nothing starts meanwhile */
+    hf_buf watches;      /* u64 stamp | u32 size, key */
     uint32_t watch_count, watch_asked;
     bool watch_lost; /* the stamps could not be had: EXEC fails */
 
@@ -143,6 +147,10 @@ void hf_conn__ok(hf_shard *shard, hf_conn *conn);
 /* The ticket of a request that is about to be started; open() makes its slot. */
 hf_ticket hf_conn__ticket(const hf_conn *conn);
 void hf_conn__open(hf_shard *shard, hf_conn *conn, bool multi);
+/* The reply to a request under way, whose slot is not done. */
+void hf_conn__replied(hf_shard *shard, hf_conn *conn, uint32_t number, hf_bytes reply);
+/* Earlier requests are answered: the connection has none under way but the EXEC that asks. */
+bool hf_conn__quiet(const hf_conn *conn);
 /* Later requests wait until the one opened last is answered. */
 void hf_conn__barrier(hf_conn *conn);
 /* ---- session_order.c ---- */
@@ -183,6 +191,15 @@ void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command
                        const hf_bytes *args, uint32_t argc);
 bool hf_session__in_txn(hf_shard *shard, hf_conn *conn, const hf_request_command *command);
 void hf_conn__leave_multi(hf_conn *conn);
+
+/* ---- session_exec.c ---- */
+/* The session runs it, behind the commit: it has no place in a transaction over keys. */
+bool hf_exec__is_own(const hf_command *command, const hf_bytes *args, uint32_t argc);
+bool hf_exec__start(hf_shard *shard, hf_conn *conn, hf_request *request);
+bool hf_exec__replied(hf_shard *shard, hf_conn *conn, uint32_t number, hf_bytes reply);
+void hf_exec__go_on(hf_shard *shard, hf_conn *conn);
+void hf_exec__closed(hf_shard *shard, hf_conn *conn);
+uint64_t hf_exec__weight(const hf_conn *conn);
 void hf_conn__unwatch(hf_conn *conn);
 
 /* An id is a UUID of version 7: its time says how old it is. False: the error is written. */

@@ -46,7 +46,7 @@ static bool parse_id(hf_shard *shard, hf_bytes text, uint8_t id[16], hf_buf *err
 void hf_conn__leave_multi(hf_conn *conn)
 {
     conn->multi = conn->multi_broken = false;
-    conn->queued_count = 0;
+    conn->queued_count = conn->queued_own = 0;
     hf_buf_reset(&conn->queued);
     hf_buf_trim(&conn->queued, HF_KEEP_BYTES);
 }
@@ -76,11 +76,26 @@ bool hf_session__multi(hf_shard *shard, hf_conn *conn, const hf_command *command
     return true;
 }
 
+/* CLIENT REPLY: whether there is an answer at all. */
+static bool switches_replies(const hf_command *command, const hf_bytes *args, uint32_t argc)
+{
+    return strcmp(command->name, "client") == 0 && argc > 1 && hf_word_is(args[1], "REPLY");
+}
+
 void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command,
                        const hf_bytes *args, uint32_t argc)
 {
     const char *error = NULL;
-    if ((command->flags & HF_COMMAND_NO_MULTI) != 0 || command->run == NULL) {
+    hf_buf *words = &shard->session->error;
+    hf_buf_reset(words);
+    if (!hf_command_check_sub(command, args, argc, words)) {
+        conn->multi_broken = true;
+        (void)hf_word_reply(shard, conn, hf_buf_view(words));
+        return;
+    }
+    bool own = hf_exec__is_own(command, args, argc);
+    if ((command->flags & HF_COMMAND_NO_MULTI) != 0 ||
+        (own && (conn->listener == HF_LISTENER_LOCAL || switches_replies(command, args, argc)))) {
         error = "ERR Command not allowed inside a transaction";
     } else if (conn->queued_count >= HF_MULTI_COMMANDS_MAX ||
                conn->queued.size > HF_MULTI_BYTES_MAX) {
@@ -98,6 +113,7 @@ void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command
         return;
     }
     conn->queued_count++;
+    conn->queued_own += own;
     hf_resp_simple(hf_conn__reply(shard, conn), "QUEUED");
     hf_conn__done(shard, conn);
 }
@@ -162,7 +178,7 @@ static void watch_conditions(hf_shard *shard, const hf_conn *conn)
     }
 }
 
-/* Decodes the queued commands into the session's scratch. */
+/* Decodes the queued commands on keys into the session's scratch. */
 static bool queued_commands(hf_shard *shard, const hf_conn *conn)
 {
     hf_session *session = shard->session;
@@ -188,7 +204,9 @@ static bool queued_commands(hf_shard *shard, const hf_conn *conn)
         for (uint32_t k = 0; k < c.argc; k++) {
             (void)hf_read_bytes(&r);
         }
-        hf_buf_raw(&session->commands, &c, sizeof c);
+        if (conn->queued_own == 0 || !hf_exec__is_own(c.command, c.args, c.argc)) {
+            hf_buf_raw(&session->commands, &c, sizeof c);
+        }
     }
     return !session->many.failed && !session->commands.failed && !session->conditions.failed;
 }
@@ -241,11 +259,12 @@ bool hf_session__exec(hf_shard *shard, hf_conn *conn, const hf_command *command,
                            .atomic = conn->atomic,
                            .commands =
                                (const hf_request_command *)(const void *)session->commands.data,
-                           .count = conn->queued_count,
+                           .count = conn->queued_count - conn->queued_own,
                            .conditions =
                                (const hf_txn_condition *)(const void *)session->conditions.data,
                            .condition_count = conditions };
-    if (!hf_conn__request(shard, conn, &request)) {
+    if (conn->queued_own != 0 ? !hf_exec__start(shard, conn, &request)
+                              : !hf_conn__request(shard, conn, &request)) {
         return false;
     }
     hf_conn__leave_multi(conn);

@@ -138,6 +138,42 @@ static void keys_are_where_redis_has_them(void **state)
     assert_false(hf_command_keys(find("mget"), 1, &first, &count, &step));
 }
 
+static const char *sub_error(hf_buf *reply, const char *name, const char *sub, uint32_t argc)
+{
+    hf_bytes args[4] = { hf_bytes_of(name, strlen(name)), hf_bytes_of(sub, strlen(sub)),
+                         HF_LIT("x"), HF_LIT("y") };
+    hf_buf_reset(reply);
+    bool good = hf_command_check_sub(find(name), args, argc, reply);
+    assert_int_equal(good, reply->size == 0);
+    hf_buf_u8(reply, 0);
+    return (const char *)reply->data;
+}
+
+static void subcommands_are_known_with_their_arity(void **state)
+{
+    (void)state;
+    fake_world fake;
+    fake_open(&fake, 1 << 20);
+    hf_buf reply;
+    hf_buf_open(&reply, fake.heap);
+    assert_string_equal(sub_error(&reply, "client", "getname", 2), "");
+    assert_string_equal(sub_error(&reply, "Object", "FREQ", 3), "");
+    assert_string_equal(sub_error(&reply, "command", "", 1), "");
+    assert_string_equal(sub_error(&reply, "memory", "usage", 4), "");
+    assert_string_equal(sub_error(&reply, "get", "nope", 2), "");
+    assert_string_equal(sub_error(&reply, "publish", "nope", 3), "");
+    assert_string_equal(sub_error(&reply, "object", "nope", 3),
+                        "-ERR unknown subcommand 'nope'. Try OBJECT HELP.\r\n");
+    assert_string_equal(sub_error(&reply, "command", "nope", 2),
+                        "-ERR unknown subcommand 'nope'. Try COMMAND HELP.\r\n");
+    assert_string_equal(sub_error(&reply, "client", "GETNAME", 3),
+                        "-ERR wrong number of arguments for 'client|getname' command\r\n");
+    assert_string_equal(sub_error(&reply, "config", "get", 2),
+                        "-ERR wrong number of arguments for 'config|get' command\r\n");
+    hf_buf_close(&reply);
+    fake_close(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +182,7 @@ int main(void)
         cmocka_unit_test(other_names_are_unknown),
         cmocka_unit_test(rows_make_sense),
         cmocka_unit_test(keys_are_where_redis_has_them),
+        cmocka_unit_test(subcommands_are_known_with_their_arity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
