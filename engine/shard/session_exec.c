@@ -49,9 +49,9 @@ void hf_exec__closed(hf_shard *shard, hf_conn *conn)
 uint64_t hf_exec__weight(const hf_conn *conn)
 {
     const hf_exec *exec = conn->exec;
-    return exec == NULL ? 0
-                        : (uint64_t)exec->queued.capacity + exec->data.capacity +
-                              exec->reply.capacity;
+    return exec == NULL
+               ? 0
+               : (uint64_t)exec->queued.capacity + exec->data.capacity + exec->reply.capacity;
 }
 
 bool hf_exec__start(hf_shard *shard, hf_conn *conn, hf_request *request)
