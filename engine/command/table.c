@@ -92,7 +92,7 @@ const hf_command hf_command__table[] = {
         "GET [count]|LEN|RESET|HELP")
     ROW("latency", -2, ADMIN | LOADING, 0, 0, 0, NULL, NULL, "server", "2.8.13",
         "Latency events",
-        "DOCTOR|LATEST|HISTORY event|RESET [event ...]|HELP")
+        "DOCTOR|GRAPH event|HISTOGRAM [command ...]|HISTORY event|LATEST|RESET [event ...]|HELP")
     ROW("memory", -2, READ | LOADING, 2, 2, 1, RUN(memory), NULL, "server", "4.0.0",
         "Memory of a key or of the node",
         "USAGE key [SAMPLES count]|DOCTOR|STATS|HELP")
@@ -389,7 +389,7 @@ const hf_command hf_command__table[] = {
         "uuid")
     ROW("hf.level", -2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Choose how fresh the reads of this connection are",
-        "STRICT|SESSION|CAUSAL|BOUNDED milliseconds|SNAPSHOT timestamp|EVENTUAL")
+        "STRICT|BOUNDED milliseconds|SNAPSHOT timestamp")
     ROW("hf.read", -3, READ | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Read by one command at another level",
         "level [argument] command [argument ...]")
@@ -401,7 +401,7 @@ const hf_command hf_command__table[] = {
         "token")
     ROW("hf.session", -2, FAST | NO_MULTI, 0, 0, 0, NULL, NULL, "holdfast", "0.1.0",
         "Choose how this connection behaves: any error undoes EXEC; replies tell their timestamp",
-        "ATOMIC on|off")
+        "[ATOMIC on|off] [ATTR on|off]")
     ROW("hf.range", -3, READ | ALL_KEYS, 0, 0, 0, RUN(hf_range), NULL, "holdfast", "0.1.0",
         "Keys in order from start up to, not including, end; an empty bound is open",
         "start end [LIMIT count] [REV] [VALUES]")

@@ -105,6 +105,7 @@ static void read_again(hf_shard *shard, hf_op *op)
     bool moved = op->ending == HF_ENDING_REROUTE;
     op->ending = HF_ENDING_DONE;
     op->tries += !moved;
+    op->read_ts = op->bounded ? 0 : op->read_ts; /* it may be kept no more; later is good, too */
     op->collects = op->collects && op->tries < COLLECTS_MAX;
     hf_gateway__again(shard, op, moved);
 }
@@ -185,7 +186,6 @@ void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts)
     op->read_ts = read_ts;
     hf_buf_reset(&op->replies);
     op->waiting = set;
-    op->command_count = 0; /* nothing to validate: one timestamp orders it */
     op->co.attempt = hf_attempt_of(0, 0, 0);
     for (uint16_t to = 0; to < shard->count; to++) {
         if ((set & hf_shard_bit(to)) == 0) {
@@ -194,6 +194,7 @@ void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts)
         hf_msg_txn fixed;
         hf_gateway__base(shard, op, &fixed);
         fixed.flags = HF_TXN_ONE_PHASE | HF_TXN_READ_ONLY | HF_TXN_PIECES | HF_TXN_AT;
+        fixed.flags |= op->bounded ? HF_TXN_BOUNDED : 0;
         fixed.read_ts = read_ts;
         hf_msg *msg = hf_gateway__build(shard, op, to, &fixed);
         if (msg == NULL) {

@@ -72,8 +72,8 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op)
     hf_workspace_open(&op->workspace, shard->heap);
     hf_timers_cancel(&shard->timers, &op->alarm.timer);
     op->stage = HF_STAGE_SPARE;
-    op->in_order = op->collects = op->by_map = op->has_id = op->has_else = op->general =
-        op->interactive = op->lost = op->atomic = false;
+    op->in_order = op->collects = op->bounded = op->by_map = op->has_id = op->has_else =
+        op->general = op->interactive = op->lost = op->atomic = false;
     op->touched = op->waiting = 0;
     op->tries = op->command_count = op->else_count = op->condition_count = 0;
     op->piece_count = op->lock_count = 0;
@@ -513,6 +513,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
     fixed.flags |= request->atomic || request->form == HF_FORM_TXN ? HF_TXN_ATOMIC : 0;
     fixed.flags |= request->form == HF_FORM_STAMPS ? HF_TXN_STAMP : 0;
     fixed.flags |= request->read_ts != 0 ? HF_TXN_AT : 0;
+    fixed.flags |= request->read_ts != 0 && request->bounded ? HF_TXN_BOUNDED : 0;
     fixed.flags |= !any_has(request, HF_COMMAND_WRITE | HF_COMMAND_COMMUTE) && !request->has_id
                        ? HF_TXN_READ_ONLY
                        : 0;
@@ -588,6 +589,8 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     } else if (op->general) {
         hf_general__start(shard, op);
     } else if (request->read_ts != 0) {
+        op->bounded = request->bounded;
+        op->collects = !any_has(request, HF_COMMAND_ALL_KEYS);
         hf_collect__at(shard, op, request->read_ts);
     } else if (reads && !any_has(request, HF_COMMAND_ALL_KEYS)) {
         op->collects = true;

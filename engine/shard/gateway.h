@@ -41,7 +41,8 @@ typedef struct hf_request {
     bool in_order; /* of its connection's other requests (order.h) */
     uint8_t id[16];
     uint8_t proto;
-    uint64_t read_ts; /* 0: strict; else read-only at this timestamp */
+    uint64_t read_ts; /* 0: strict; else read-only at this timestamp, ... */
+    bool bounded;     /* ... or a later one */
 } hf_request;
 
 typedef enum hf_started {

@@ -153,7 +153,8 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
                              .in_order = msg->client != 0,
                              .atomic = (msg->flags & HF_TXN_ATOMIC) != 0,
                              .proto = msg->proto,
-                             .read_ts = msg->read_ts };
+                             /* A bounded one: where it was sent, that may be kept no more. */
+                             .read_ts = (msg->flags & HF_TXN_BOUNDED) != 0 ? 0 : msg->read_ts };
     request->ticket.form = 0;
     memcpy(request->id, msg->id, sizeof request->id);
     return hf_gateway__read_lists(shard, &reader, request);

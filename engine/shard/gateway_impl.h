@@ -41,7 +41,8 @@ struct hf_op {
     uint32_t map_version; /* ... of the map by which it was cut */
     uint8_t id[16];
     uint64_t digest;
-    uint64_t read_ts; /* a read at this timestamp */
+    uint64_t read_ts; /* a read at this timestamp, ... */
+    bool bounded;     /* ... or a later one */
     uint64_t until;   /* what was fetched holds below this timestamp */
     hf_age age;
     hf_coordinator co;

@@ -55,15 +55,16 @@ enum {
 enum {
     HF_TXN_ONE_PHASE = 1, /* the only participant: commit at once, answer with REPLY */
     HF_TXN_READ_ONLY = 2,
-    HF_TXN_ATOMIC = 4,    /* an error reply undoes everything (HF.TXN) */
-    HF_TXN_HAS_ID = 8,    /* the client's id is given */
-    HF_TXN_STUB = 16,     /* the id's outcome is kept at this participant */
-    HF_TXN_ABORTED = 32,  /* record that the id's transaction was refused; the reply is the tail */
-    HF_TXN_AT = 64,       /* read at read_ts */
-    HF_TXN_WRITTEN = 128, /* prepare the given mutations; locks are held since LOCK_READ */
-    HF_TXN_OUTCOME = 256, /* HF.OUTCOME: tell, or see to it that it never happens */
-    HF_TXN_STAMP = 512,   /* answer the version stamps of the keys (WATCH: of the conditions) */
-    HF_TXN_PIECES = 1024, /* answer each command's reply apart, with its piece number */
+    HF_TXN_ATOMIC = 4,     /* an error reply undoes everything (HF.TXN) */
+    HF_TXN_HAS_ID = 8,     /* the client's id is given */
+    HF_TXN_STUB = 16,      /* the id's outcome is kept at this participant */
+    HF_TXN_ABORTED = 32,   /* record that the id's transaction was refused; the reply is the tail */
+    HF_TXN_AT = 64,        /* read at read_ts */
+    HF_TXN_WRITTEN = 128,  /* prepare the given mutations; locks are held since LOCK_READ */
+    HF_TXN_OUTCOME = 256,  /* HF.OUTCOME: tell, or see to it that it never happens */
+    HF_TXN_STAMP = 512,    /* answer the version stamps of the keys (WATCH: of the conditions) */
+    HF_TXN_BOUNDED = 2048, /* with AT: at read_ts or later; strict where that is kept no more */
+    HF_TXN_PIECES = 1024,  /* answer each command's reply apart, with its piece number */
 };
 
 typedef struct hf_msg_txn {

@@ -105,7 +105,12 @@ static void reroute(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 /* False: refused. */
 static bool raise_read_floor(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 {
-    if (msg->read_ts < hf_table_floor(shard->table) || msg->read_ts < shard->floor_ts) {
+    bool kept = msg->read_ts >= hf_table_floor(shard->table) && msg->read_ts >= shard->floor_ts;
+    if (!kept && (msg->flags & HF_TXN_BOUNDED) != 0) {
+        reroute(shard, msg, part); /* its gateway asks again, for the newest */
+        return false;
+    }
+    if (!kept) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_ABORTED, 0,
                          HF_LIT("-EXPIRED the timestamp is older than the retention\r\n"));
         return false;

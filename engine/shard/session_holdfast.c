@@ -57,7 +57,9 @@ bool hf_answer__ranges(hf_shard *shard, hf_answer *answer)
             continue;
         }
         hf_bytes end = hf_range_end(&shard->map, i);
-        bool same = end.size != 0 && range->start.size != 0 && end.data[0] == range->start.data[0];
+        uint8_t space = range->start.size != 0 ? range->start.data[0] : 0;
+        bool same =
+            end.size != 0 && (end.data[0] == space || (space == 0 && end.data[0] < HF_SPACE_USER));
         uint32_t at = entry_begin(answer->out, range->start);
         hf_resp_map(answer->out, 9, proto);
         put_space(answer->out, range->start);

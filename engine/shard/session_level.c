@@ -123,6 +123,7 @@ bool hf_session__hf_read(hf_shard *shard, hf_conn *conn, const hf_command *comma
     }
     hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
     request.read_ts = hf_session__read_ts(shard, conn, level, snapshot_ts(level, arg));
+    request.bounded = level == HF_LEVEL_BOUNDED;
     if (level == HF_LEVEL_SNAPSHOT && request.read_ts > hf_shard__now(shard)) {
         return hf_word_error(shard, conn, "ERR the snapshot's timestamp lies in the future");
     }

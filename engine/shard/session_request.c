@@ -119,6 +119,7 @@ bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
     hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
     if ((command->flags & HF_COMMAND_READ) != 0 && conn->level != HF_LEVEL_STRICT) {
         request.read_ts = hf_session__read_ts(shard, conn, (hf_level)conn->level, conn->level_arg);
+        request.bounded = conn->level == HF_LEVEL_BOUNDED;
     }
     return hf_conn__request(shard, conn, &request);
 }

@@ -160,9 +160,23 @@ static hf_bytes owner_pick(hf_view *view)
     return first.found ? first.key : hf_bytes_of(NULL, 0);
 }
 
+static bool count_one(void *context, hf_bytes key, const hf_value *value)
+{
+    (void)key;
+    (void)value;
+    *(uint64_t *)context += 1;
+    return true;
+}
+
+/* The table counts its newest state alone; what has expired is in it until it is taken back. */
 static uint64_t owner_count(hf_view *view)
 {
     hf_shard *shard = view->context;
+    if (shard->view_at != HF_TS_MAX) {
+        uint64_t count = 0;
+        owner_scan(view, hf_bytes_of(NULL, 0), hf_bytes_of(NULL, 0), false, count_one, &count);
+        return count;
+    }
     shard->view_lsn = hf_log_appended(shard->log);
     int64_t own = 0; /* what this transaction added or removed */
     if (shard->view_many) {

@@ -346,6 +346,37 @@ class Tests(unittest.TestCase):
         self.assertEqual(stats[b"keys"], 2)
         self.assertEqual(len(self.client("HF.ADMIN", "SHARDS")), CORES)
 
+    def test_a_bounded_read_is_answered_where_history_begins_anew(self):
+        """What a shard held before it started, or before it was given a range, is at no older timestamp; fresher will do."""
+        for key in ("a", "z"):
+            self.client("SET", key, "old")
+        move_range(self.client, 0)
+        move_range(self.client, 1)
+        for client in self.clients:
+            for words in (("GET", "z"), ("MGET", "a", "z"), ("KEYS", "*"), ("HF.RANGE", "", ""), ("EXISTS", "a", "z")):
+                self.assertEqual(client("HF.READ", "BOUNDED", "1000", *words), client(*words))
+            client("HF.LEVEL", "BOUNDED", "1000")
+            self.assertEqual(client("MGET", "z", "a"), [b"old", b"old"])
+            client("HF.LEVEL", "STRICT")
+        stamp = self.client("HF.TOKEN")
+        move_range(self.client, 0)
+        move_range(self.client, 1)
+        with self.assertRaisesRegex(RespError, "^EXPIRED"):  # this one was named
+            self.client("HF.READ", "SNAPSHOT", stamp, "GET", "z")
+
+    def test_keys_are_counted_at_a_timestamp(self):
+        self.client("MSET", "a1", 1, "z1", 1)
+        stamp = self.client("HF.TOKEN")
+        time.sleep(0.005)  # a tick, by which timestamps of snapshots go
+        stamp = max(stamp, self.client("HF.TOKEN"))
+        time.sleep(0.005)
+        self.client("MSET", "a2", 1, "z2", 1)
+        self.client("DEL", "z1")
+        for client in self.clients:
+            self.assertEqual(client("HF.READ", "SNAPSHOT", stamp, "DBSIZE"), 2)
+            self.assertEqual(sorted(client("HF.READ", "SNAPSHOT", stamp, "KEYS", "*")), [b"a1", b"z1"])
+            self.assertEqual(client("DBSIZE"), 3)
+
     def test_leases_have_growing_tokens(self):
         first = self.clients[0]("HF.LOCK", "job", "me", "TTL", "60000")
         self.assertIsNone(self.clients[1]("HF.LOCK", "job", "you", "TTL", "60000"))

@@ -358,6 +358,11 @@ void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
         step_token(w, a, reply);
         return;
     }
+    bool bounded = o->form == WHOLE_LEVEL || o->form == AFTER;
+    if (bounded && reply != NULL && hf_reply_is_error(reply, "EXPIRED")) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "bank: a read that may be fresher is refused because its timestamp is gone");
+    }
     if (heard == HF_HEARD_OK && o->form == AFTER) {
         check_after(w, o, replies);
     } else if (heard == HF_HEARD_OK && o->form == RANGE_OLD) {

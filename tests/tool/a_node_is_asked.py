@@ -32,6 +32,22 @@ class Ask(ToolTest):
         self.assertEqual(lines[0], f"good 127.0.0.1:{self.node.port}")
         self.assertIn(["keys", "25"], [line.split() for line in lines])
 
+    def test_status_waits_for_no_transaction(self):
+        """Who asks it wants to know what is wrong: it says so beside a lock that somebody keeps."""
+        with self.node.client() as client, self.node.client() as other:
+            self.assertEqual(client("HF.BEGIN"), "OK")
+            self.assertEqual(client("SET", "kept", 1), "OK")
+            other.send("GET", "kept")
+            hard_limit = ("--timeout", "5s")  # half of what a lock is waited for
+            hf = self.json(self.at, *hard_limit, "status")
+            while hf["transactions"]["waiting"] == 0:
+                hf = self.json(self.at, *hard_limit, "status")
+            self.assertTrue(hf["good"])
+            self.assertEqual(hf["keys"], 0)
+            self.assertEqual(len(self.json(self.at, *hard_limit, "locks")), 1)
+            self.assertEqual(client("HF.COMMIT"), "OK")
+            self.assertEqual(other.reply(), b"1")
+
     def test_keys(self):
         odd = b"\x00\xff\n\\ \xc3\xa9"
         with self.node.client() as client:
@@ -52,6 +68,9 @@ class Ask(ToolTest):
             return [(one["start"], one["shard"]) for one in self.json(self.at, "ranges")
                     if one["space"] == "user"]
 
+        for space in ("system", "user"):  # no gap, no overlap
+            found = [one for one in self.json(self.at, "ranges") if one["space"] == space]
+            self.assertEqual([one["end"] for one in found], [one["start"] for one in found[1:]] + [""])
         before = user_ranges()
         self.assertEqual(before[0][0], "")
         self.assertEqual(self.good(self.at, "ranges", "split", "m\\x01"), "OK\n")

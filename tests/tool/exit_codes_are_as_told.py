@@ -54,6 +54,8 @@ class Exits(ToolTest):
                                  ("HOST:PORT", ["status", "--at"]), ("a duration", ["--timeout", "5", "status"]),
                                  ("--wait", ["status", "now"]), ("no argument", ["txns", "all"]),
                                  ("no argument", ["checkpoint", "x"]), ("keys does not", ["keys", "--fast"]),
+                                 ("keys does not", ["keys", "-c"]), ("--limit takes", ["keys", "--limit", "few"]),
+                                 ("one too many", ["keys", "a*", "b*"]),
                                  ("takes a key", ["ranges", "split"]), ("takes a key", ["ranges", "move", "k"]),
                                  ("does not understand", ["ranges", "merge", "k"]), ("dump or verify", ["log"]),
                                  ("a data directory", ["log", "verify"]),

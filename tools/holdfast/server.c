@@ -158,16 +158,25 @@ int hf_tool_keys(const hf_tool *tool, int argc, char **argv)
     key_listing listing = { .tool = tool, .limit = UINT64_MAX };
     hf_tool_client client = { .fd = -1 };
     hf_tree reply;
+    bool behind = false; /* of `--`: everything is a pattern */
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--count") == 0) {
+        if (!behind && strcmp(argv[i], "--count") == 0) {
             listing.count_only = true;
-        } else if (strcmp(argv[i], "--limit") == 0 && i + 1 < argc &&
+        } else if (!behind && strcmp(argv[i], "--limit") == 0 && i + 1 < argc &&
                    hf_text_u64(word(argv[i + 1]), &listing.limit) == HF_OK) {
             i++;
-        } else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
-            return hf_tool_misused(argv[0], "keys does not understand '%s'", argv[i]);
-        } else if (argv[i][0] != '-' && listing.pattern == NULL) {
+        } else if (!behind && strcmp(argv[i], "--limit") == 0) {
+            return hf_tool_misused(argv[0], "--limit takes a number");
+        } else if (!behind && argv[i][0] == '-') {
+            behind = strcmp(argv[i], "--") == 0;
+            if (!behind) {
+                return hf_tool_misused(argv[0], "keys does not understand '%s'", argv[i]);
+            }
+        } else if (listing.pattern == NULL) {
             listing.pattern = argv[i];
+        } else {
+            return hf_tool_misused(argv[0], "keys takes one pattern; '%s' is one too many",
+                                   argv[i]);
         }
     }
     int code = hf_tool_client_open(&client, tool);
@@ -302,12 +311,29 @@ static void put_status(const hf_tool *tool, const hf_tree *status)
     hf_tree_lines(&rest, tool->colour, stdout);
 }
 
+/* Of "db0:keys=N,...", which is not there without keys. Not DBSIZE: that is a transaction, which
+ * waits for others, and who asks for the status wants to know what is wrong with them. */
+static int64_t keys_of(const hf_tree *info)
+{
+    static const char before[] = "keys=";
+    const hf_tree *found = hf_tree_find(info, "db0");
+    int64_t keys = 0;
+    if (found == NULL || found->text.size < sizeof before ||
+        memcmp(found->text.data, before, sizeof before - 1) != 0) {
+        return 0;
+    }
+    hf_bytes rest = hf_bytes_of(found->text.data + sizeof before - 1,
+                                found->text.size - (uint32_t)sizeof before + 1);
+    const uint8_t *comma = memchr(rest.data, ',', rest.size);
+    rest.size = comma == NULL ? rest.size : (uint32_t)(comma - rest.data);
+    return hf_text_i64(rest, &keys) == HF_OK ? keys : 0;
+}
+
 /* Asks once. HF_TOOL_OK and *status, or the code. */
 static int look(const hf_tool *tool, bool quiet, hf_tree *status)
 {
     hf_tool_client client = { .fd = -1, .quiet = quiet };
     hf_tree reply;
-    hf_tree keys;
     int code = hf_tool_client_open(&client, tool);
     if (code == HF_TOOL_OK) {
         code = hf_tool_client_call(&client, &reply, "INFO", "everything", NULL);
@@ -317,10 +343,7 @@ static int look(const hf_tool *tool, bool quiet, hf_tree *status)
     }
     if (code == HF_TOOL_OK) {
         hf_tree info = parse_info(reply.text);
-        client.quiet = true; /* a node that is starting does not count its keys yet */
-        if (hf_tool_client_call(&client, &keys, "DBSIZE", NULL) == HF_TOOL_OK) {
-            hf_tree_put(&info, "keys", keys);
-        }
+        hf_tree_put(&info, "keys", hf_tree_integer(keys_of(&info)));
         *status = status_of(tool->at, &info);
     }
     hf_tool_client_close(&client);
