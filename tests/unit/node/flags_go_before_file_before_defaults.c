@@ -81,12 +81,18 @@ static void file_over_default(void **unused)
 static void signs_of_comments_in_values(void **unused)
 {
     (void)unused;
-    put_file("data = /var//a/b\nlisten = \"a # b\\\" // c:1\" // x\nhttp = 'd /* e\\' # f:2' # y\n"
-             "cores=//z\n3");
+    put_file("data = /var//a/b\nlisten = 127.0.0.1:1 // x\ncores=//z\n3");
     assert_int_equal(ARGS("--config", path), HF_EXIT_OK);
     assert_string_equal(config.data, "/var//a/b");
-    assert_string_equal(config.listen.host, "a # b\" // c");
-    assert_string_equal(config.http.host, "d /* e' # f");
+    assert_string_equal(config.listen.host, "127.0.0.1");
+    assert_int_equal(config.listen.port, 1);
+    put_file("data = \"a # b\\\" // c\" // x\ncores = 2");
+    assert_int_equal(ARGS("--config", path), HF_EXIT_OK);
+    assert_string_equal(config.data, "a # b\" // c");
+    assert_int_equal(config.cores, 2);
+    put_file("data = 'd /* e\\' # f' # y\ncores=//z\n3");
+    assert_int_equal(ARGS("--config", path), HF_EXIT_OK);
+    assert_string_equal(config.data, "d /* e' # f");
     assert_int_equal(config.cores, 3);
 }
 
