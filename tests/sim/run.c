@@ -32,6 +32,11 @@ uint16_t hf_run_cores(const hf_run_state *run)
     return run->cores;
 }
 
+uint64_t hf_run_boots(const hf_run_state *run)
+{
+    return run->boots;
+}
+
 uint64_t hf_run_wall_max(const hf_run_state *run)
 {
     uint64_t wall = hf_world_wall(run->world);
@@ -273,7 +278,7 @@ static void actors_habits(hf_run_state *run, const hf_client_habits *habits)
 
 static void workloads_open(hf_run_state *run)
 {
-    static const char letters[] = "rabexop";
+    static const char letters[] = "rabexopclf";
     for (uint32_t i = 0; i < HF_WORKLOADS_MAX && run->scenario->mix[i].kind != NULL; i++) {
         hf_workload *w = &run->workloads[i];
         w->kind = run->scenario->mix[i].kind;

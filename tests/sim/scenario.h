@@ -15,7 +15,7 @@ typedef struct hf_run_state hf_run_state;
 typedef struct hf_workload hf_workload;
 typedef struct hf_actor hf_actor;
 
-enum { HF_ACTOR_ROOM = 4096, HF_WORKLOADS_MAX = 7, HF_PARTITIONS = 8, HF_ID_TEXT = 36 };
+enum { HF_ACTOR_ROOM = 4096, HF_WORKLOADS_MAX = 10, HF_PARTITIONS = 8, HF_ID_TEXT = 36 };
 
 struct hf_actor {
     hf_client client; /* first */
@@ -71,7 +71,7 @@ typedef struct hf_scenario {
 
 extern const hf_workload_kind hf_workload_register, hf_workload_append, hf_workload_bank,
     hf_workload_escrow, hf_workload_expiry, hf_workload_pairs, hf_workload_operator,
-    hf_workload_pipeline;
+    hf_workload_pipeline, hf_workload_carry, hf_workload_changes, hf_workload_lease;
 extern const hf_scenario hf_scenarios[];
 extern const uint32_t hf_scenario_count;
 const hf_scenario *hf_scenario_find(const char *name); /* NULL: unknown */
@@ -80,6 +80,7 @@ const hf_scenario *hf_scenario_find(const char *name); /* NULL: unknown */
 uint64_t hf_run_now(const hf_run_state *run);
 hf_world *hf_run_world(const hf_run_state *run);
 uint16_t hf_run_cores(const hf_run_state *run);
+uint64_t hf_run_boots(const hf_run_state *run); /* so far */
 /* When the last clean stop began: from then on a node closes what it has answered. */
 uint64_t hf_run_stopped_at(const hf_run_state *run);
 bool hf_run_is_small(const hf_run_state *run);
