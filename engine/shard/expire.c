@@ -38,6 +38,7 @@ static bool expire_one(hf_shard *shard)
     }
     hf_owner__apply(shard, hf_buf_view(&shard->mutations), ts, lsn);
     hf_changes__note(shard, hf_buf_view(&shard->mutations), ts, lsn);
+    shard->stats.expired_keys++;
     return true;
 }
 

@@ -64,6 +64,7 @@ static const metric metrics[] = {
       "Unix time of the last good checkpoint, or of the start.", GAUGE, NS, AT(last_save_ns) },
     { "recovered_records", "Log records replayed at the start.", GAUGE, PLAIN,
       AT(shard.recovered_records) },
+    { "expired_keys", "Expired keys that were removed.", COUNTER, PLAIN, AT(shard.expired_keys) },
     { "uptime_seconds", "Time since the start.", GAUGE, NS, AT(up_ns) },
 };
 

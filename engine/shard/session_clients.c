@@ -42,7 +42,7 @@ void hf_client__line(hf_shard *shard, const hf_conn *conn, hf_buf *out)
     const hf_conn_extra *extra = conn->extra;
     uint64_t now = shard->io->now_ns;
     const char *peer = shard->io->ops->conn_peer(shard->io, conn->id);
-    hf_put(out, "id=%llu addr=%s laddr=? fd=%u name=", (unsigned long long)conn->number_id, peer,
+    hf_put(out, "id=%llu addr=%s fd=%u name=", (unsigned long long)conn->number_id, peer,
            (unsigned)(conn->id & 0xfffff));
     hf_buf_raw(out, conn->name.data, conn->name.size);
     hf_put(out,

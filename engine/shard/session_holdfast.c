@@ -15,7 +15,7 @@
 
 #include "engine/base/text.h"
 
-enum { ROWS_MAX = 1000, STAT_PAIRS = 36 };
+enum { ROWS_MAX = 1000, STAT_PAIRS = 37 };
 
 /* ---- Entries ---- */
 
@@ -302,6 +302,7 @@ static void put_stats(hf_buf *out, const hf_sample *s, uint8_t proto)
     hf_put_number(out, "checkpoint_failures", (int64_t)s->shard.checkpoint_failures);
     hf_put_number(out, "last_checkpoint_unix", (int64_t)(s->last_save_ns / 1000000000));
     hf_put_number(out, "recovered_records", (int64_t)s->shard.recovered_records);
+    hf_put_number(out, "expired_keys", (int64_t)s->shard.expired_keys);
     hf_put_number(out, "no_space", s->shard.no_space);
 }
 

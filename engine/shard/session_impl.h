@@ -223,6 +223,7 @@ bool hf_server__paused(const hf_shard *shard, const hf_command *command, const h
                        uint32_t argc);
 /* A slot was taken for session->running; its reply is there. For counters, SLOWLOG and MONITOR. */
 void hf_server__started(hf_shard *shard, hf_conn *conn, hf_slot *slot);
+void hf_server__rejected(hf_shard *shard, const hf_command *command);
 void hf_server__ended(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_bytes reply);
 /* ---- session_apply.c ---- */
 /* Tickets with this bit in `place` are not of a connection. */

@@ -1,5 +1,6 @@
 /* INFO: Redis' sections and names where they mean something here, and ours with holdfast_ in front.
- * Times of the processor are left out: nothing above the world seam may ask for them. */
+ * Left out is what nothing above the world seam may ask for (processor time, the process's memory,
+ * the machine's), and what is not counted here (hits and misses, changes since a checkpoint). */
 #include "engine/shard/session_server.h"
 
 #include <stdio.h>
@@ -133,16 +134,12 @@ static void put_memory(const page *p)
     head(p, "Memory");
     number(p, "used_memory", s->memory_used);
     human(p, "used_memory_human", s->memory_used);
-    number(p, "used_memory_rss", s->memory_size);
-    human(p, "used_memory_rss_human", s->memory_size);
     number(p, "used_memory_peak", p->sum.memory_peak);
     human(p, "used_memory_peak_human", p->sum.memory_peak);
     number(p, "used_memory_dataset", s->value_bytes);
-    number(p, "total_system_memory", s->memory_size);
-    human(p, "total_system_memory_human", s->memory_size);
     number(p, "maxmemory", s->memory_size);
     human(p, "maxmemory_human", s->memory_size);
-    hf_put(p->out, "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:1.00\r\n"
+    hf_put(p->out, "maxmemory_policy:noeviction\r\n"
                    "mem_allocator:holdfast\r\nactive_defrag_running:0\r\nlazyfree_pending_objects:"
                    "0\r\n");
     number(p, "holdfast_versions", s->versions);
@@ -153,7 +150,6 @@ static void put_persistence(const page *p)
     const hf_shard_stats *s = &p->sum.shard;
     head(p, "Persistence");
     hf_put(p->out, "loading:%d\r\nasync_loading:0\r\n", !s->ready);
-    hf_put(p->out, "rdb_changes_since_last_save:0\r\n");
     hf_put(p->out, "rdb_bgsave_in_progress:%d\r\n", p->sum.saving != 0);
     number(p, "rdb_last_save_time", p->sum.last_save_ns / 1000000000);
     hf_put(p->out, "rdb_last_bgsave_status:%s\r\n", s->checkpoint_failed ? "err" : "ok");
@@ -185,6 +181,7 @@ static void put_stats(const page *p)
     number(p, "rejected_connections", p->sum.rejected);
     hf_put(p->out, "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0\r\nevicted_keys:0\r\n"
                    "evicted_clients:0\r\n");
+    number(p, "expired_keys", s->expired_keys);
     number(p, "pubsub_channels", p->sum.channels);
     number(p, "pubsub_patterns", p->sum.patterns);
     hf_put(p->out,
@@ -242,6 +239,7 @@ static void put_commands(const page *p, bool latency)
         for (uint16_t i = 0; i < p->shard->count; i++) {
             const hf_command_counter *one = &hf_sample__commands(p->gather, i)[id];
             sum.calls += one->calls;
+            sum.rejected += one->rejected;
             sum.errors += one->errors;
             sum.ns += one->ns;
             for (int k = 0; k < HF_DURATIONS; k++) {
@@ -252,16 +250,17 @@ static void put_commands(const page *p, bool latency)
         for (int k = 0; k < HF_DURATIONS; k++) {
             count += sum.durations[k];
         }
-        if (count == 0) {
+        if (count == 0 && (latency || sum.rejected == 0)) {
             continue;
         }
         const char *name = hf_command_at(id)->name;
         if (!latency) {
             hf_put(p->out,
-                   "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=0,"
+                   "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                    "failed_calls=%llu\r\n",
                    name, (unsigned long long)sum.calls, (unsigned long long)(sum.ns / 1000),
-                   (double)sum.ns / 1000 / (double)count, (unsigned long long)sum.errors);
+                   count == 0 ? 0 : (double)sum.ns / 1000 / (double)count,
+                   (unsigned long long)sum.rejected, (unsigned long long)sum.errors);
             continue;
         }
         double at[3] = { 0 };
@@ -306,8 +305,8 @@ static void put_rest(const page *p, uint32_t bits)
     if ((bits & IN_KEYSPACE) != 0) {
         head(p, "Keyspace");
         if (p->sum.shard.keys != 0) {
-            hf_put(p->out, "db0:keys=%llu,expires=%llu,avg_ttl=0\r\n",
-                   (unsigned long long)p->sum.shard.keys, (unsigned long long)p->sum.expires);
+            hf_put(p->out, "db0:keys=%llu,expires=%llu\r\n", (unsigned long long)p->sum.shard.keys,
+                   (unsigned long long)p->sum.expires);
         }
     }
 }

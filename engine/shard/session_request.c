@@ -174,6 +174,9 @@ bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
         HF_ASSERT(error->size > 0 || error->failed);
     }
     if (error->size != 0) {
+        if (command != NULL && (command->flags & HF_COMMAND_INTERNAL) == 0) {
+            hf_server__rejected(shard, command);
+        }
         conn->multi_broken = conn->multi_broken || conn->multi;
         return hf_word_reply(shard, conn, hf_buf_view(error));
     }

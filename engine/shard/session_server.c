@@ -42,6 +42,11 @@ void hf_server__started(hf_shard *shard, hf_conn *conn, hf_slot *slot)
     }
 }
 
+void hf_server__rejected(hf_shard *shard, const hf_command *command)
+{
+    hf_server_of(shard)->commands[command->id].rejected++;
+}
+
 /* The code of an error reply, "-ERR ..." -> ERR; what does not fit any more is counted as "OTHER".
  */
 static void count_error(hf_server *server, hf_bytes reply)

@@ -39,6 +39,7 @@ typedef enum hf_reset { HF_RESET_STATS = 1, HF_RESET_SLOWLOG = 2 } hf_reset;
 /* ---- Counters ---- */
 typedef struct hf_command_counter {
     uint64_t calls, errors, ns;
+    uint64_t rejected; /* not run: arguments, a node that is not ready */
     uint64_t durations[HF_DURATIONS];
 } hf_command_counter;
 

@@ -114,6 +114,9 @@ void hf_session__queue(hf_shard *shard, hf_conn *conn, const hf_command *command
     }
     conn->queued_count++;
     conn->queued_own += own;
+    if (own) { /* it is counted, and shown to MONITOR, when it runs */
+        shard->session->running.command = NULL;
+    }
     hf_resp_simple(hf_conn__reply(shard, conn), "QUEUED");
     hf_conn__done(shard, conn);
 }

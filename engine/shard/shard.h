@@ -77,6 +77,7 @@ typedef struct hf_shard_stats {
     uint64_t log_records, log_batches, log_bytes, log_written, log_lag_bytes;
     uint64_t checkpoints, checkpoint_bytes, checkpoint_failures;
     uint64_t recovered_records;
+    uint64_t expired_keys; /* whose memory was taken back */
     bool ready, no_space;
     bool checkpoint_failed; /* the last one */
 } hf_shard_stats;

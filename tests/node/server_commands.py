@@ -254,9 +254,16 @@ class Tests(unittest.TestCase):
         self.assertGreaterEqual(int(values["connected_clients"]), CORES)
         everything = self.client("INFO", "all").decode()
         self.assertIn("cmdstat_set:calls=", everything)
+        # What is told is counted, not made up.
+        for invented in ("rss", "total_system_memory", "fragmentation_ratio", "changes_since_last_save", "avg_ttl"):
+            self.assertNotIn(invented, everything)
         self.assertIn("latency_percentiles_usec_set:p50=", everything)
         with self.assertRaises(RespError):
             self.client("GET")
+        self.assertRegex(self.client("INFO", "commandstats").decode(), r"cmdstat_get:.*,rejected_calls=[1-9]")
+        expired = int(values["expired_keys"])
+        self.client.pipeline([("SET", "a-short", 1, "PX", 1), ("SET", "z-short", 1, "PX", 1)])
+        until(lambda: f"expired_keys:{expired + 2}\r\n" in self.client("INFO", "stats").decode(), "they are removed")
         self.assertRegex(self.client("INFO", "errorstats").decode(), r"errorstat_ERR:count=\d+")
 
     def test_settings_hold_on_every_core(self):
