@@ -64,6 +64,24 @@ static uint32_t three_streams(uint32_t crc, const uint8_t *at, size_t stride,
     return carry_over(table, crc) ^ (uint32_t)c;
 }
 
+/* Less than eight bytes. */
+static uint32_t tail(uint32_t crc, const uint8_t *at, size_t size)
+{
+    if ((size & 4) != 0) {
+        uint32_t word;
+        memcpy(&word, at, sizeof word);
+        crc = _mm_crc32_u32(crc, word);
+        at += 4;
+    }
+    if ((size & 2) != 0) {
+        uint16_t word;
+        memcpy(&word, at, sizeof word);
+        crc = _mm_crc32_u16(crc, word);
+        at += 2;
+    }
+    return (size & 1) != 0 ? _mm_crc32_u8(crc, *at) : crc;
+}
+
 uint32_t hf_crc32c(uint32_t crc, const void *data, size_t size)
 {
     const uint8_t *at = data;
@@ -74,13 +92,17 @@ uint32_t hf_crc32c(uint32_t crc, const void *data, size_t size)
     for (; size >= (size_t)3 * CRC_SHORT; size -= (size_t)3 * CRC_SHORT, at += 3 * CRC_SHORT) {
         crc = three_streams(crc, at, CRC_SHORT, crc_over_short);
     }
+    uint64_t wide = crc;
+    for (; size >= 32; size -= 32, at += 32) {
+        wide = _mm_crc32_u64(wide, load_u64(at));
+        wide = _mm_crc32_u64(wide, load_u64(at + 8));
+        wide = _mm_crc32_u64(wide, load_u64(at + 16));
+        wide = _mm_crc32_u64(wide, load_u64(at + 24));
+    }
     for (; size >= 8; size -= 8, at += 8) {
-        crc = (uint32_t)_mm_crc32_u64(crc, load_u64(at));
+        wide = _mm_crc32_u64(wide, load_u64(at));
     }
-    for (; size != 0; size--, at++) {
-        crc = _mm_crc32_u8(crc, *at);
-    }
-    return ~crc;
+    return ~tail((uint32_t)wide, at, size);
 }
 
 #else

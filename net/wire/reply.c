@@ -41,9 +41,13 @@ static void put_line_end(hf_buf *out)
 
 void hf_resp_simple(hf_buf *out, const char *text)
 {
-    hf_buf_u8(out, '+');
-    hf_buf_raw(out, text, (uint32_t)strlen(text));
-    put_line_end(out);
+    uint32_t size = (uint32_t)strlen(text);
+    uint8_t *at = hf_buf_extend(out, size + 3);
+    if (at != NULL) {
+        at[0] = '+';
+        memcpy(at + 1, text, size);
+        memcpy(at + 1 + size, "\r\n", 2);
+    }
 }
 
 void hf_resp_error(hf_buf *out, const char *text)
@@ -77,9 +81,20 @@ void hf_resp_integer(hf_buf *out, int64_t value)
 
 void hf_resp_bulk(hf_buf *out, hf_bytes value)
 {
-    put_head(out, '$', value.size);
-    hf_buf_raw(out, value.data, value.size);
-    put_line_end(out);
+    char text[24];
+    text[0] = '$';
+    uint32_t head = 1 + hf_resp__integer_to(value.size, text + 1);
+    memcpy(text + head, "\r\n", 2);
+    head += 2;
+    uint8_t *at = hf_buf_extend(out, head + value.size + 2);
+    if (at == NULL) {
+        return;
+    }
+    memcpy(at, text, head);
+    if (value.size != 0) {
+        memcpy(at + head, value.data, value.size);
+    }
+    memcpy(at + head + value.size, "\r\n", 2);
 }
 
 void hf_resp_bulk_integer(hf_buf *out, int64_t value)

@@ -524,9 +524,14 @@ uint32_t hf_log_record_head(uint8_t head[HF_LOG_RECORD_HEAD], uint32_t chain, ui
     memcpy(head + 16, &index, sizeof index);
     set_u32(head + 24, kind);
     uint32_t crc = hf_crc32c(chain, head, 4);
-    crc = hf_crc32c(crc, head + 8, HF_LOG_RECORD_HEAD - 8);
-    for (uint32_t i = 0; i < part_count; i++) {
-        crc = hf_crc32c(crc, parts[i].data, parts[i].size);
+    const uint8_t *behind = head + HF_LOG_RECORD_HEAD;
+    if (part_count == 1 && parts[0].data == behind) { /* they are one run of bytes */
+        crc = hf_crc32c(crc, head + 8, HF_LOG_RECORD_HEAD - 8 + (size_t)parts[0].size);
+    } else {
+        crc = hf_crc32c(crc, head + 8, HF_LOG_RECORD_HEAD - 8);
+        for (uint32_t i = 0; i < part_count; i++) {
+            crc = hf_crc32c(crc, parts[i].data, parts[i].size);
+        }
     }
     set_u32(head + 4, crc);
     return crc;

@@ -6,46 +6,68 @@
 
 /* ---- Encoding ---- */
 
-static void head(hf_buf *out, hf_mutation_op op, hf_bytes key)
+/* Writes the operation and its key, and lends `more` bytes behind them; NULL: no memory. */
+static uint8_t *head(hf_buf *out, hf_mutation_op op, hf_bytes key, uint32_t more)
 {
     HF_PRE(key.size != 0 && key.size <= HF_KEY_SIZE_MAX + 1);
-    hf_buf_u8(out, (uint8_t)op);
-    hf_buf_bytes(out, key);
+    uint32_t size = 1 + (uint32_t)sizeof key.size + key.size;
+    uint8_t *at = hf_buf_extend(out, size + more);
+    if (at == NULL) {
+        return NULL;
+    }
+    at[0] = (uint8_t)op;
+    memcpy(at + 1, &key.size, sizeof key.size);
+    memcpy(at + 1 + sizeof key.size, key.data, key.size);
+    return at + size;
+}
+
+static void put_u64s(uint8_t *at, uint64_t first, uint64_t second)
+{
+    if (at != NULL) {
+        memcpy(at, &first, sizeof first);
+        memcpy(at + sizeof first, &second, sizeof second);
+    }
 }
 
 void hf_mutation_put(hf_buf *out, hf_bytes key, const hf_value *value)
 {
+    hf_mutation_op op = HF_MUTATION_PUT_STRING;
     switch (value->kind) {
     case HF_KIND_NONE:
         hf_mutation_delete(out, key);
         return;
     case HF_KIND_INT:
-        head(out, HF_MUTATION_PUT_INT, key);
-        hf_buf_u64(out, value->expire_ms);
-        hf_buf_u64(out, (uint64_t)value->integer);
+        put_u64s(head(out, HF_MUTATION_PUT_INT, key, 2 * sizeof(uint64_t)), value->expire_ms,
+                 (uint64_t)value->integer);
         return;
     case HF_KIND_STRING:
-        head(out, HF_MUTATION_PUT_STRING, key);
         break;
     case HF_KIND_RECORD:
         HF_PRE(hf_record_count(value->bytes) != 0); /* a record without fields is a deletion */
-        head(out, HF_MUTATION_PUT_RECORD, key);
+        op = HF_MUTATION_PUT_RECORD;
         break;
     }
-    HF_PRE(value->bytes.size <= HF_VALUE_SIZE_MAX);
-    hf_buf_u64(out, value->expire_ms);
-    hf_buf_bytes(out, value->bytes);
+    uint32_t size = value->bytes.size;
+    HF_PRE(size <= HF_VALUE_SIZE_MAX);
+    uint8_t *at = head(out, op, key, (uint32_t)sizeof(uint64_t) + (uint32_t)sizeof size + size);
+    if (at != NULL) {
+        memcpy(at, &value->expire_ms, sizeof(uint64_t));
+        memcpy(at + sizeof(uint64_t), &size, sizeof size);
+        if (size != 0) {
+            memcpy(at + sizeof(uint64_t) + sizeof size, value->bytes.data, size);
+        }
+    }
 }
 
 void hf_mutation_delete(hf_buf *out, hf_bytes key)
 {
-    head(out, HF_MUTATION_DELETE, key);
+    (void)head(out, HF_MUTATION_DELETE, key, 0);
 }
 
 void hf_mutation_fields(hf_buf *out, hf_bytes key, const hf_field *changes, uint32_t count)
 {
     HF_PRE(count != 0);
-    head(out, HF_MUTATION_FIELDS, key);
+    (void)head(out, HF_MUTATION_FIELDS, key, 0);
     hf_buf_u32(out, count);
     for (uint32_t i = 0; i < count; i++) {
         hf_buf_u8(out, changes[i].remove);
@@ -56,13 +78,13 @@ void hf_mutation_fields(hf_buf *out, hf_bytes key, const hf_field *changes, uint
 
 void hf_mutation_expire(hf_buf *out, hf_bytes key, uint64_t expire_ms)
 {
-    head(out, HF_MUTATION_EXPIRE, key);
+    (void)head(out, HF_MUTATION_EXPIRE, key, 0);
     hf_buf_u64(out, expire_ms);
 }
 
 void hf_mutation_add(hf_buf *out, hf_bytes key, hf_bytes field, int64_t delta)
 {
-    head(out, HF_MUTATION_ADD, key);
+    (void)head(out, HF_MUTATION_ADD, key, 0);
     hf_buf_u64(out, (uint64_t)delta);
     hf_buf_bytes(out, field);
 }
@@ -145,8 +167,7 @@ bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
     if (reader->bad || reader->at == reader->end) {
         return false;
     }
-    memset(mutation, 0, sizeof *mutation);
-    mutation->op = (hf_mutation_op)hf_read_u8(reader);
+    *mutation = (hf_mutation){ .op = (hf_mutation_op)hf_read_u8(reader) };
     mutation->key = hf_read_bytes(reader);
     if (mutation->key.size == 0 || mutation->key.size > HF_KEY_SIZE_MAX + 1) {
         reader->bad = true;
