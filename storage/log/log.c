@@ -132,15 +132,38 @@ static bool has_room(const hf_log *log, uint64_t bytes)
     return log->room >= log->room_full || hf_log__cost(log, log->staged + bytes) <= log->room;
 }
 
+static void put_whole(hf_log *log, uint16_t kind, uint64_t range, uint64_t index,
+                      const hf_bytes *parts, uint32_t part_count, uint32_t need)
+{
+    uint8_t *record = log->ring + log->ring_at;
+    uint8_t *at = record + HF_LOG_RECORD_HEAD;
+    for (uint32_t i = 0; i < part_count; i++) {
+        if (parts[i].size != 0) {
+            memcpy(at, parts[i].data, parts[i].size);
+            at += parts[i].size;
+        }
+    }
+    hf_bytes data = hf_bytes_of(record + HF_LOG_RECORD_HEAD, need - HF_LOG_RECORD_HEAD);
+    log->chain = hf_log_record_head(record, log->chain, kind, range, index, &data, 1);
+    log->ring_at += need;
+}
+
 static void put(hf_log *log, uint16_t kind, uint64_t range, uint64_t index, const hf_bytes *parts,
                 uint32_t part_count, uint64_t need)
 {
-    uint8_t head[HF_LOG_RECORD_HEAD];
-    log->chain = hf_log_record_head(head, log->chain, kind, range, index, parts, part_count);
-    stage(log, head, sizeof head);
-    for (uint32_t i = 0; i < part_count; i++) {
-        if (parts[i].size != 0) {
-            stage(log, parts[i].data, parts[i].size);
+    if (log->staged == 0) {
+        log->ring_at = 0; /* where the last one lay: memory that the caches have */
+    }
+    if (log->config.staging_bytes - log->ring_at > need) { /* in one piece, nearly always */
+        put_whole(log, kind, range, index, parts, part_count, (uint32_t)need);
+    } else {
+        uint8_t head[HF_LOG_RECORD_HEAD];
+        log->chain = hf_log_record_head(head, log->chain, kind, range, index, parts, part_count);
+        stage(log, head, sizeof head);
+        for (uint32_t i = 0; i < part_count; i++) {
+            if (parts[i].size != 0) {
+                stage(log, parts[i].data, parts[i].size);
+            }
         }
     }
     log->staged += (uint32_t)need;
@@ -434,6 +457,11 @@ uint64_t hf_log_appended(const hf_log *log)
 uint64_t hf_log_durable(const hf_log *log)
 {
     return log->remote != NULL ? log->remote->durable : log->durable;
+}
+
+uint64_t hf_log_cut(const hf_log *log)
+{
+    return log->remote != NULL ? log->remote->cut : log->seq;
 }
 
 uint64_t hf_log_floor(const hf_log *log, uint64_t lsn)

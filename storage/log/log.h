@@ -94,6 +94,9 @@ void hf_log_turn(hf_log *log);
 uint64_t hf_log_deadline(const hf_log *log);
 uint64_t hf_log_appended(const hf_log *log); /* lsn of the newest record */
 uint64_t hf_log_durable(const hf_log *log);
+/* Changes whenever what was appended so far begins to be written: records that were appended under
+ * one value become durable together, but for those that no batch takes together. */
+uint64_t hf_log_cut(const hf_log *log);
 uint64_t hf_log_begin(const hf_log *log); /* oldest lsn still held; not of a shared log */
 /* Staging room left: admission asks before it evaluates. */
 bool hf_log_admits(hf_log *log, uint64_t bytes);

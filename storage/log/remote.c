@@ -62,6 +62,7 @@ static bool ship(hf_log *log, const hf_log_share_msg *fixed)
     }
     hf_log_share_msg *msg = (hf_log_share_msg *)(void *)remote->out.data;
     *msg = *fixed;
+    remote->cut++;
     msg->head = (hf_msg){ .size = remote->out.size,
                           .kind = log->config.message_kind,
                           .from = log->io->core };

@@ -69,6 +69,7 @@ typedef struct hf_log_remote {
     hf_log_device *device; /* of core 0; NULL: it is reached by messages */
     hf_buf out;            /* the next message: hf_log_share_msg, then records */
     uint64_t appended, durable;
+    uint64_t cut; /* counts messages to the device */
     uint64_t window, large;
     uint64_t floor; /* of the checkpoint in force */
     uint64_t seen;  /* the device's log was durable up to here when we last heard */
