@@ -125,7 +125,7 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
     return true;
 }
 
-void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
+static void begin(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 {
     hf_buf_reset(&shard->mutations);
     hf_buf_reset(&shard->replies);
@@ -140,6 +140,20 @@ void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
     bool at = (msg->flags & HF_TXN_AT) != 0;
     uint64_t ts = at ? msg->read_ts : hf_shard__now(shard);
     hf_view__open(shard, &e->view, at ? msg->read_ts : HF_TS_MAX, ts, msg->proto);
+}
+
+void hf_owner__evaluate_one(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_command *command,
+                            evaluation *e)
+{
+    begin(shard, msg, e);
+    if (run_command(shard, msg, command, e) && shard->replies.failed) {
+        e->ending = HF_ENDING_BUSY;
+    }
+}
+
+void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
+{
+    begin(shard, msg, e);
     hf_txn_reader reader;
     hf_txn_reader_open(&reader, msg, &shard->args);
     if (!conditions_hold(shard, &reader, e)) {

@@ -1,4 +1,5 @@
 #include "engine/shard/gateway_impl.h"
+#include "engine/shard/one.h"
 #include "engine/shard/session_impl.h"
 
 #include "engine/base/hash.h"
@@ -479,7 +480,7 @@ static uint64_t write_request(hf_shard *shard, const hf_request *request)
     return digest > HF_DIGEST_DIALOGUE ? digest : ~digest;
 }
 
-static uint32_t form_word(const hf_request *request)
+uint32_t hf_gateway__form_word(const hf_request *request)
 {
     return (uint32_t)request->form << HF_TICKET_FORM_SHIFT |
            (request->count - request->otherwise) << HF_TICKET_COUNT_SHIFT |
@@ -507,7 +508,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
     fixed.client = request->in_order ? request->ticket.place : 0;
     fixed.clock = fixed.age.ts;
     fixed.hash = first_hash(shard, request);
-    fixed.ticket.form = form_word(request);
+    fixed.ticket.form = hf_gateway__form_word(request);
     fixed.command_count = request->count;
     fixed.condition_count = request->condition_count;
     fixed.flags |= request->atomic || request->form == HF_FORM_TXN ? HF_TXN_ATOMIC : 0;
@@ -542,6 +543,9 @@ static hf_started give_back(hf_shard *shard, hf_op *op, hf_started how)
 hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf *error)
 {
     shard->stats.txns++;
+    if (hf_one__fits(request)) {
+        return hf_one__start(shard, request);
+    }
     uint16_t home = only_home(shard, request);
     bool one_message = home != NO_SHARD && !request->has_else;
     if (one_message &&

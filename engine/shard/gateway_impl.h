@@ -65,6 +65,8 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op);
 bool hf_gateway__attempt(hf_shard *shard, hf_op *op);
 void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes result);
 hf_ticket hf_gateway__ticket(const hf_op *op);
+/* The form of a ticket's answer. */
+uint32_t hf_gateway__form_word(const hf_request *request);
 uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key);
 uint16_t hf_gateway__stub_home(const hf_shard *shard, const uint8_t id[16]);
 void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);

@@ -1,5 +1,5 @@
 /* Replies that wait for the disk: execution runs at memory speed, acknowledgement at the log's. */
-#include "engine/shard/shard_impl.h"
+#include "engine/shard/pack.h"
 
 static bool push(hf_shard *shard, hf_held held)
 {
@@ -59,5 +59,37 @@ void hf_shard__durable(hf_shard *shard, uint64_t lsn)
             hf_part__step(shard, held.part, HF_EVENT_DURABLE, shard->self, 0);
         }
     }
+    for (uint16_t to = 0; to < shard->count; to++) {
+        hf_held *open = &shard->held_packs[to];
+        if (open->msg != NULL && open->lsn <= lsn) {
+            hf_shard__post(shard, to, open->msg);
+            open->msg = NULL;
+        }
+    }
     hf_part__durable_acks(shard, lsn);
+}
+
+static uint64_t count(const hf_held *held)
+{
+    uint64_t count = held->part != NULL;
+    if (held->msg != NULL && held->msg->kind != HF_MSG_PACK) {
+        return count + 1;
+    }
+    for (const hf_msg *m = held->msg == NULL ? NULL : hf_pack__next(held->msg, NULL); m != NULL;
+         m = hf_pack__next(held->msg, m)) {
+        count++;
+    }
+    return count;
+}
+
+uint64_t hf_shard__held(const hf_shard *shard)
+{
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < hf_ring_count(&shard->held); i++) {
+        all += count(hf_ring_at(&shard->held, i));
+    }
+    for (uint16_t to = 0; to < shard->count; to++) {
+        all += count(&shard->held_packs[to]);
+    }
+    return all;
 }

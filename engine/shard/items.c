@@ -1,6 +1,7 @@
 /* Messages that wait, and what for: locks, room, a range that moves. And the keys that they touch.
  */
 #include "engine/shard/owner_impl.h"
+#include "engine/shard/pack.h"
 
 enum {
     RECORD_ROOM = 512, /* log bytes that a transaction needs beyond its message */
@@ -83,6 +84,19 @@ bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt 
     hf_msg_result result = {
         .ticket = ticket, .attempt = attempt, .ts = ts, .ending = (uint8_t)ending
     };
+    if (kind == HF_MSG_REPLY) {
+        hf_msg_result *reply =
+            hf_pack__hold(shard, lsn, to, kind, (uint32_t)sizeof result + body.size);
+        if (reply == NULL) {
+            return false;
+        }
+        result.head = reply->head;
+        *reply = result;
+        if (body.size != 0) {
+            memcpy(reply + 1, body.data, body.size);
+        }
+        return true;
+    }
     hf_msg *msg = hf_shard__msg_of(shard, kind, &result, sizeof result, body);
     if (msg == NULL) {
         return false;
@@ -119,7 +133,7 @@ void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_
 
 /* ---- Keys of a transaction ---- */
 
-static hf_lock_mode mode_of(const hf_command *command)
+hf_lock_mode hf_owner__mode(const hf_command *command)
 {
     if ((command->flags & HF_COMMAND_COMMUTE) != 0) {
         return HF_LOCK_E;
@@ -151,7 +165,7 @@ static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
 {
     static const uint8_t space_start[] = { HF_SPACE_USER };
     static const uint8_t space_end[] = { HF_SPACE_USER + 1 };
-    want w = { .mode = mode_of(c->command), .is_range = true };
+    want w = { .mode = hf_owner__mode(c->command), .is_range = true };
     w.key = hf_bytes_of(space_start, 1);
     w.end = hf_bytes_of(space_end, 1);
     hf_range_query query;
@@ -174,7 +188,7 @@ static void gather_command(hf_shard *shard, const hf_txn_command *c, uint64_t ha
     if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
         return;
     }
-    want w = { .mode = mode_of(c->command) };
+    want w = { .mode = hf_owner__mode(c->command) };
     for (uint32_t i = 0; i < count; i++) {
         w.key = keep_key(shard, c->args[first + i * step]);
         w.hash = i == 0 ? hash : 0;
@@ -261,6 +275,9 @@ bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *v
 
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key)
 {
+    if (hf_bytes_equal(shard->one_key, key)) {
+        return shard->one_hash;
+    }
     const want *w = (const want *)(const void *)shard->wants.data;
     uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
     for (uint32_t i = 0; i < count && i < HASHES_LOOKED_AT; i++) {
@@ -507,8 +524,7 @@ void hf_owner__run_ready(hf_shard *shard)
 
 /* ---- Room ---- */
 
-/* Room that comes again by itself: in the log and its queue. */
-static bool log_has_room(hf_shard *shard, const hf_msg *msg)
+bool hf_owner__log_has_room(hf_shard *shard, const hf_msg *msg)
 {
     return shard->backlog_first == NULL &&
            hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
@@ -565,13 +581,13 @@ static bool has_memory(hf_shard *shard, const hf_msg *msg)
 /* Whether log, table and queues have room for this message's effects. */
 static bool has_room(hf_shard *shard, const hf_msg *msg)
 {
-    return log_has_room(shard, msg) && has_memory(shard, msg);
+    return hf_owner__log_has_room(shard, msg) && has_memory(shard, msg);
 }
 
 /* What waits is tried when the log has room, or when it is to be refused instead. */
 static bool may_try(hf_shard *shard, const hf_msg *msg)
 {
-    return log_has_room(shard, msg) || hf_log_stats_get(shard->log).no_space;
+    return hf_owner__log_has_room(shard, msg) || hf_log_stats_get(shard->log).no_space;
 }
 
 static void stall(hf_shard *shard, const hf_msg *msg, hf_item *item)

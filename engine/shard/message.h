@@ -2,7 +2,7 @@
  * between nodes. Each starts with an hf_msg; the fixed part follows, then encoded lists
  * (engine/base/bytes.h).
  *
- * gateway -> owner:        TXN (run or prepare), LOCK_READ, FINALIZE
+ * gateway -> owner:        ONE, TXN (run or prepare), LOCK_READ, FINALIZE
  * owner -> gateway:        REPLY, PREPARED, REFUSED, LOCKED, WOUNDED, FINALIZED
  * anyone -> anchor:        RESOLVE            anchor <-> participant:   QUERY, ANSWER
  * ranges:                  see engine/shard/range.h
@@ -33,6 +33,8 @@ typedef enum hf_msg_kind {
     HF_MSG_MOVE,
     HF_MSG_SESSION, /* from session to session: engine/shard/session.h */
     HF_MSG_LOG,     /* of a log that all shards share: storage/log/share.h */
+    HF_MSG_PACK,    /* messages in one: engine/shard/pack.h */
+    HF_MSG_ONE,     /* a TXN of one command on one key, shorter */
     HF_MSG_KINDS,
 } hf_msg_kind;
 
@@ -97,6 +99,22 @@ typedef struct hf_msg_txn {
      *   fence:     u8 mode | u8 is_range | start | end */
 } hf_msg_txn;
 
+/* A TXN in one phase of one command on one key, with nothing else to it: nearly all requests. */
+typedef struct hf_msg_one {
+    hf_msg head;
+    hf_ticket ticket;
+    uint64_t clock; /* as in a TXN; with the sender it is the age, too */
+    uint64_t hash;  /* in the table, of the key */
+    uint32_t heard;
+    uint32_t argc;
+    uint16_t command;
+    uint8_t proto;
+    uint8_t in_order; /* the ticket's connection is the client whose order it keeps */
+    uint8_t pad[4];
+    /* argc x u32 size; then each argument, behind a byte HF_SPACE_USER: with it a key is internal
+     */
+} hf_msg_one;
+
 typedef enum hf_condition_kind {
     HF_CONDITION_COMPARE, /* the user key compares to the operand */
     HF_CONDITION_WATCH,   /* the user key's stamp is unchanged */
@@ -156,8 +174,9 @@ typedef struct hf_msg_decision {
      */
 } hf_msg_decision;
 
-_Static_assert(sizeof(hf_msg_txn) % 8 == 0 && sizeof(hf_msg_result) % 8 == 0 &&
-                   sizeof(hf_msg_lock_read) % 8 == 0 && sizeof(hf_msg_decision) % 8 == 0,
+_Static_assert(sizeof(hf_msg_txn) % 8 == 0 && sizeof(hf_msg_one) % 8 == 0 &&
+                   sizeof(hf_msg_result) % 8 == 0 && sizeof(hf_msg_lock_read) % 8 == 0 &&
+                   sizeof(hf_msg_decision) % 8 == 0,
                "the lists after the fixed parts start aligned");
 
 #endif

@@ -46,6 +46,7 @@ typedef struct evaluation {
 } evaluation;
 
 hf_item *hf_owner__item_make(hf_shard *shard, const hf_msg *msg); /* NULL: no memory */
+hf_lock_mode hf_owner__mode(const hf_command *command);           /* in which its keys are taken */
 void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, uint64_t ts,
                       uint64_t lsn, hf_bytes body);
 void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_ending ending,
@@ -64,8 +65,13 @@ bool hf_owner__wound_younger(hf_shard *shard, const asking *a);
 bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part *part,
                      const asking *a);
 void hf_owner__freeze(hf_shard *shard, const hf_msg_txn *msg, hf_item *item);
+/* Room that comes again by itself: in the log and its queue. */
+bool hf_owner__log_has_room(hf_shard *shard, const hf_msg *msg);
 bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part);
 void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
+/* The same of a single command; the rest of `msg` says how it is meant. */
+void hf_owner__evaluate_one(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_command *command,
+                            evaluation *e);
 void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
 void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e);
 bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part);

@@ -37,9 +37,12 @@ static bool begins_behind(const hf_range *range, uint64_t head, hf_bytes key)
 uint32_t hf_range_find(const hf_range_map *map, hf_bytes key)
 {
     HF_PRE(map->count > 0);
-    uint64_t head = head_of(key);
     uint32_t low = 0;
     uint32_t high = map->count; /* the range lies in [low, high) */
+    if (high == 1) {
+        return 0;
+    }
+    uint64_t head = head_of(key);
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (begins_behind(&map->ranges[middle], head, key)) {

@@ -4,7 +4,11 @@
 
 hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id)
 {
-    return hf_map_find_pointer(&shard->session->conns, hf_id_of(id));
+    hf_session *session = shard->session;
+    if (session->found == NULL || session->found->id != id) {
+        session->found = hf_map_find_pointer(&session->conns, hf_id_of(id));
+    }
+    return session->found;
 }
 
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn)
@@ -143,6 +147,7 @@ void hf_session__closed(hf_shard *shard, hf_conn_id id)
     }
     hf_heap_give(shard->heap, conn->slots);
     (void)hf_map_drop(&session->conns, hf_id_of(id));
+    session->found = NULL;
     session->weight -= conn->weight;
     hf_heap_give(shard->heap, conn);
     session->count--;
@@ -482,11 +487,11 @@ static void process(hf_shard *shard, hf_conn *conn)
 {
     conn->wants_more = false;
     while (conn->in_start < conn->in.size && hf_conn__may_go_on(shard, conn)) {
-        uint32_t used = 0;
-        hf_resp_parser before = conn->parser;
+        uint32_t used = conn->parsed;
         hf_resp_state state =
-            hf_resp_parse(&conn->parser, conn->in.data + conn->in_start,
-                          conn->in.size - conn->in_start, &conn->arg_slices, &used);
+            used != 0 ? HF_RESP_COMMAND
+                      : hf_resp_parse(&conn->parser, conn->in.data + conn->in_start,
+                                      conn->in.size - conn->in_start, &conn->arg_slices, &used);
         if (state == HF_RESP_MORE) {
             conn->wants_more = true;
             break;
@@ -499,13 +504,15 @@ static void process(hf_shard *shard, hf_conn *conn)
             if (!slices(shard, conn)) {
                 hf_conn__error(shard, conn, "OOM no memory for the request");
             } else if (!run_words(shard, conn)) {
-                /* Not now: it is parsed again when something has moved. Its bytes stay. */
-                conn->parser = before;
+                /* Not now: it is tried again when something has moved. Its bytes stay; they are not
+                 * parsed again, as a quoted word of a line was written over. */
+                conn->parsed = used;
                 hf_conn__dirty(shard, conn);
                 break;
             }
         }
         conn->in_start += used;
+        conn->parsed = 0;
     }
     if (conn->ended && (conn->wants_more || conn->in_start == conn->in.size)) {
         conn->close_after = true; /* once all is answered */

@@ -59,6 +59,7 @@ typedef struct hf_conn {
 
     hf_buf in;
     uint32_t in_start;
+    uint32_t parsed; /* bytes of the request that stands there and waits; 0: it is not parsed */
     hf_resp_parser parser;
     hf_buf arg_slices; /* of hf_resp_arg */
     hf_buf out, sending;
@@ -109,7 +110,8 @@ typedef struct hf_conn {
 typedef enum hf_level { HF_LEVEL_STRICT, HF_LEVEL_SNAPSHOT, HF_LEVEL_BOUNDED } hf_level;
 
 struct hf_session {
-    hf_map conns; /* id -> hf_conn* */
+    hf_map conns;   /* id -> hf_conn* */
+    hf_conn *found; /* the one that was looked for last */
     hf_conn *first;
     hf_conn *dirty;
     bool moved; /* one turned dirty since the last turn */

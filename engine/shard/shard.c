@@ -1,4 +1,5 @@
 #include "engine/shard/move.h"
+#include "engine/shard/pack.h"
 #include "engine/shard/session.h"
 #include "engine/shard/shard_impl.h"
 
@@ -82,12 +83,20 @@ static void fetch_ahead(hf_shard *shard, const hf_msg *msg)
         if (txn->hash != 0) {
             (void)hf_table_want(shard->table, hf_bytes_of(NULL, 0), txn->hash);
         }
+    } else if (msg->kind == HF_MSG_PACK) {
+        for (const hf_msg *m = hf_pack__next(msg, NULL); m != NULL; m = hf_pack__next(msg, m)) {
+            if (m->kind == HF_MSG_ONE) {
+                const hf_msg_one *one = (const hf_msg_one *)(const void *)m;
+                (void)hf_table_want(shard->table, hf_bytes_of(NULL, 0), one->hash);
+            }
+        }
     }
 }
 
 void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg)
 {
     msg->from = shard->self;
+    hf_pack__close(shard, to); /* what was gathered comes first */
     if (to != shard->self) {
         hf_io_post(shard->io, to, msg);
         return;
@@ -125,6 +134,15 @@ void hf_stub__key(const uint8_t id[16], uint8_t key[HF_STUB_KEY_SIZE])
 static void dispatch(hf_shard *shard, const hf_msg *msg)
 {
     switch ((hf_msg_kind)msg->kind) {
+    case HF_MSG_PACK:
+        for (const hf_msg *m = hf_pack__next(msg, NULL); m != NULL; m = hf_pack__next(msg, m)) {
+            dispatch(shard, m);
+        }
+        return;
+    case HF_MSG_ONE:
+        hf_table_fetch(shard->table); /* long before the keys are looked at */
+        hf_owner__one(shard, (const hf_msg_one *)(const void *)msg);
+        return; /* nobody waited for it */
     case HF_MSG_TXN:
         hf_table_fetch(shard->table); /* long before the keys are looked at */
         hf_owner__txn(shard, (const hf_msg_txn *)(const void *)msg, NULL);
@@ -181,7 +199,11 @@ void hf_shard__drain(hf_shard *shard)
     }
     shard->draining = true;
     hf_owner__run_ready(shard);
-    while (shard->local_first != NULL) {
+    for (;;) {
+        hf_pack__close(shard, shard->self);
+        if (shard->local_first == NULL) {
+            break;
+        }
         hf_msg *msg = shard->local_first;
         shard->local_first = msg->next;
         if (shard->local_first == NULL) {
@@ -352,6 +374,7 @@ static uint64_t on_turn(void *context)
     hf_checkpoint_turn(shard->checkpoint, SAVE_BUDGET);
     hf_shard__drain(shard);
     due = least(due, hf_log_deadline(shard->log));
+    hf_pack__close_all(shard);
     if (!hf_checkpoint_idle(shard->checkpoint) && shard->boot == HF_BOOT_READY) {
         due = least(due, io->now_ns + 1000000);
     }
@@ -470,7 +493,7 @@ void hf_shard_stats_get(const hf_shard *shard, hf_shard_stats *stats)
     *stats = shard->stats;
     stats->prepared = shard->undecided;
     stats->waiting = hf_lock_stats_get(shard->locks).waiters;
-    stats->held = hf_ring_count(&shard->held);
+    stats->held = hf_shard__held(shard);
     stats->keys = table.keys - shard->system_keys;
     stats->versions = table.versions;
     stats->value_bytes = table.bytes;

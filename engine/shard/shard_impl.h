@@ -197,6 +197,8 @@ struct hf_shard {
     uint32_t undecided;
     hf_part *undecided_first, *undecided_last; /* in order of prepare timestamps */
     hf_ring held;                              /* of hf_held, ascending lsn */
+    hf_held held_packs[HF_SHARDS_MAX];         /* replies gathered: pack.h; msg NULL: none */
+    uint64_t held_cut;                         /* hf_log_cut() when they began */
     hf_ring acks[HF_SHARDS_MAX];               /* of u64 lsn: FINALIZEs counted when durable */
     uint64_t acked[HF_SHARDS_MAX];
     bool ack_due[HF_SHARDS_MAX];
@@ -221,6 +223,8 @@ struct hf_shard {
     hf_buf mutations, replies, args, message, scratch, grants, head, routes;
     hf_buf wants, want_keys;    /* of the transaction that is looked at: see owner_impl.h */
     const hf_msg_txn *wants_of; /* for an assertion */
+    hf_bytes one_key;           /* internal, of the ONE that is looked at; else empty */
+    uint64_t one_hash;
     hf_workspace workspace;
     uint64_t view_at;    /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
     uint64_t view_lsn;   /* the newest log position that the evaluation saw */
@@ -239,6 +243,7 @@ struct hf_shard {
 
     hf_session *session;
 
+    hf_msg *packs[HF_SHARDS_MAX];     /* messages gathered for a shard: pack.h; or NULL */
     hf_msg *local_first, *local_last; /* messages to ourselves */
     bool draining;
     hf_shard_stats stats;
@@ -265,7 +270,8 @@ void hf_shard__post(hf_shard *shard, uint16_t to, hf_msg *msg);
 void hf_shard__drain(hf_shard *shard);   /* works off what was posted to ourselves */
 uint64_t hf_shard__now(hf_shard *shard); /* next timestamp */
 void hf_shard__fail(hf_shard *shard, int code, const char *what, const char *detail);
-/* The hash of an internal key; known already for those of the transaction that is looked at. */
+/* The hash of an internal key; known already for those of the transaction that is looked at, or of
+ * the ONE. */
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key);
 void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the retention */
 /* Frees old versions at once, a number of them, as far as they may go. False: none was left. */
@@ -276,11 +282,13 @@ bool hf_shard__make_room(hf_shard *shard);
 void hf_shard__hold(hf_shard *shard, uint64_t lsn, uint16_t to, hf_msg *msg);
 void hf_shard__hold_part(hf_shard *shard, uint64_t lsn, hf_part *part);
 void hf_shard__durable(hf_shard *shard, uint64_t lsn);
+uint64_t hf_shard__held(const hf_shard *shard); /* replies and votes that wait: counted now */
 
 /* ---- owner.c ---- */
 void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item);
 void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *item);
-void hf_owner__run_ready(hf_shard *shard); /* waiters whose locks came free */
+void hf_owner__one(hf_shard *shard, const hf_msg_one *msg); /* one.c */
+void hf_owner__run_ready(hf_shard *shard);                  /* waiters whose locks came free */
 void hf_owner__run_stalled(hf_shard *shard);
 /* The range that was frozen is so no more: its requests run again. */
 void hf_owner__thaw(hf_shard *shard);
