@@ -9,7 +9,7 @@ import time
 import unittest
 
 import hard
-from hard import Node, NodeEnded, RespError
+from hard import Neighbour, Node, NodeEnded, RespError
 
 BINARY = None
 VALUE = 512 << 10
@@ -115,32 +115,38 @@ class Disk(unittest.TestCase):
         with self.node.client() as client, self.node.client() as other:
             self.assertEqual(client("SET", "counter", 5), "OK")
             self.disk.fill()
-            error = self.write_until_refused(client)
-            self.assertEqual(error.code, "MISCONF", error)
-            self.assertIn("disk is full", str(error))
-            # All kinds of writes say so, at once; reads are served.
-            for words in (("SET", "a", 1), ("DEL", "counter"), ("INCR", "counter"), ("HF.ADD", "counter", 1),
-                          ("HSET", "h", "f", "v"), ("HF.TXN", "THEN", 1, 3, "SET", "a", 1), ("FLUSHALL",)):
-                with self.subTest(words):
-                    begun = time.monotonic()
-                    with self.assertRaisesRegex(RespError, "^MISCONF"):
-                        other(*words)
-                    self.assertLess(time.monotonic() - begun, hard.SLOWEST)
-            got = other.pipeline([("MULTI",), ("SET", "a", 1), ("EXEC",)])[-1]
-            self.assertTrue(isinstance(got, RespError) and got.code in ("MISCONF", "EXECABORT"), got)
-            self.assertEqual(other("GET", "counter"), b"5")
-            self.all_there(other)
-            self.assertEqual(hard.stats(other)["no_space"], 1)
-            self.disk.drain()
-            hard.until(lambda: other.pipeline([("SET", "again", 1)])[0] == "OK", lambda: time.sleep(0.02), limit=10)
+            with Neighbour(self.node, least=50, writes=False):  # who reads goes on, from before to after
+                error = self.write_until_refused(client)
+                self.assertEqual(error.code, "MISCONF", error)
+                self.assertIn("disk is full", str(error))
+                self.refused_at_once(other)
+                self.disk.drain()
+                hard.until(lambda: other.pipeline([("SET", "again", 1)])[0] == "OK", lambda: time.sleep(0.02), limit=10)
             self.assertEqual(hard.stats(other)["no_space"], 0)
             self.assertEqual(client("INCR", "counter"), 6)
+            with Neighbour(self.node):  # and who writes, too
+                pass
         self.node.kill()
         self.node.start()
         with self.node.client() as client:
             self.all_there(client)
             self.assertEqual(client("GET", "counter"), b"6")
         self.assertEqual(self.node.stop(), 0)
+
+    def refused_at_once(self, other):
+        """All kinds of writes say so, at once; reads are served."""
+        for words in (("SET", "a", 1), ("DEL", "counter"), ("INCR", "counter"), ("HF.ADD", "counter", 1),
+                      ("HSET", "h", "f", "v"), ("HF.TXN", "THEN", 1, 3, "SET", "a", 1), ("FLUSHALL",)):
+            with self.subTest(words):
+                begun = time.monotonic()
+                with self.assertRaisesRegex(RespError, "^MISCONF"):
+                    other(*words)
+                self.assertLess(time.monotonic() - begun, hard.SLOWEST)
+        got = other.pipeline([("MULTI",), ("SET", "a", 1), ("EXEC",)])[-1]
+        self.assertTrue(isinstance(got, RespError) and got.code in ("MISCONF", "EXECABORT"), got)
+        self.assertEqual(other("GET", "counter"), b"5")
+        self.all_there(other)
+        self.assertEqual(hard.stats(other)["no_space"], 1)
 
     def test_filled_by_the_log_alone(self):
         """Few keys, written again and again: a checkpoint makes room, whatever the recovery target allows,

@@ -13,7 +13,7 @@ from traffic import Traffic
 
 BINARY = None
 KILLS = 5
-STOPPED = 60.0 if os.environ.get("HF_HARD_LONG") else 2.0  # seconds; HF_HARD_LONG=1: a minute
+STOPPED = 60.0 if os.environ.get("HF_HARD_LONG") else 2.0  # seconds; stopped_for_a_minute sets it
 
 
 class Signals(unittest.TestCase):
