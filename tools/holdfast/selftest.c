@@ -152,7 +152,7 @@ static bool write_series(int fd, const void *zeros, uint32_t size, uint64_t each
     uint64_t end = now_ns() + each_ns;
     off_t at = 0;
     hf_hist_reset(hist);
-    for (uint64_t i = 0, now = 0; now < end; i++) {
+    for (uint64_t i = 0, now = 0; now < end || i <= WARM; i++) {
         uint64_t since = now_ns();
         if (pwritev2(fd, &vector, 1, at, RWF_DSYNC) != (ssize_t)size) {
             return false;
@@ -287,7 +287,7 @@ static bool round_trips(bool spins, uint64_t each_ns, hf_hist *hist)
     bool started = good && pthread_create(&thread, NULL, echo, &far) == 0;
     uint64_t end = now_ns() + each_ns;
     good = started;
-    for (uint64_t i = 0, now = 0; good && now < end; i++) {
+    for (uint64_t i = 0, now = 0; good && (now < end || i <= WARM); i++) {
         uint64_t since = now_ns();
         good = give(&near, message) && take(&near, message);
         now = now_ns();
@@ -363,7 +363,7 @@ static int processors(selftest *test)
         if (i > WARM) {
             hf_hist_record(&hist, now - since);
         }
-        done = now >= end;
+        done = now >= end && i > WARM;
     }
     atomic_store(&l.stop, true);
     (void)pthread_join(thread, NULL);
