@@ -235,13 +235,12 @@ static bool up_to_date(const hf_raft *r, const hf_raft_message *m)
 static void reply(hf_raft__step *s, const hf_raft_message *m, bool granted, uint64_t term)
 {
     bool pre = m->kind == HF_RAFT_PREVOTE;
-    (void)hf_raft__send(
-        s,
-        (hf_raft_message){ .kind = pre ? HF_RAFT_PREVOTE_REPLY : HF_RAFT_VOTE_REPLY,
-                           .flags = granted ? 0 : HF_RAFT_REJECT,
-                           .to = m->from,
-                           .term = term },
-        HF_RAFT__DURABLE);
+    (void)hf_raft__send(s,
+                        (hf_raft_message){ .kind = pre ? HF_RAFT_PREVOTE_REPLY : HF_RAFT_VOTE_REPLY,
+                                           .flags = granted ? 0 : HF_RAFT_REJECT,
+                                           .to = m->from,
+                                           .term = term },
+                        HF_RAFT__DURABLE);
 }
 
 /* The one who was promised asks for votes of a later term: it leads no more. */
@@ -288,8 +287,8 @@ void hf_raft__on_vote(hf_raft__step *s, const hf_raft_message *m)
     if (m->term > r->term) {
         hf_raft__follow(s, m->term, 0);
     }
-    bool yes = (r->vote == 0 || r->vote == m->from) && up_to_date(r, m) && r->nonce == 0 &&
-               r->leader == 0;
+    bool yes =
+        (r->vote == 0 || r->vote == m->from) && up_to_date(r, m) && r->nonce == 0 && r->leader == 0;
     if (yes && r->vote == 0) {
         HF_ASSERT(r->role == HF_RAFT_FOLLOWER || r->role == HF_RAFT_ASKING);
         r->role = HF_RAFT_FOLLOWER;

@@ -121,9 +121,9 @@ static void send_offer(hf_raft__step *s, uint32_t node)
 {
     hf_raft *r = s->r;
     r->lease_off = true;
-    (void)hf_raft__send(
-        s, (hf_raft_message){ .kind = HF_RAFT_CAMPAIGN, .to = node, .term = r->term },
-        HF_RAFT__AT_ONCE);
+    (void)hf_raft__send(s,
+                        (hf_raft_message){ .kind = HF_RAFT_CAMPAIGN, .to = node, .term = r->term },
+                        HF_RAFT__AT_ONCE);
 }
 
 /* ... when it has the whole log. */
@@ -189,8 +189,8 @@ hf_err hf_raft__change(hf_raft__step *s, const hf_raft_config *target)
     return HF_OK;
 }
 
-/* The joint one is committed: both majorities know of the new members. On to them alone. And whoever
- * leads without being one of them leads to the end of that, and no longer. */
+/* The joint one is committed: both majorities know of the new members. On to them alone. And
+ * whoever leads without being one of them leads to the end of that, and no longer. */
 void hf_raft__config_committed(hf_raft__step *s)
 {
     hf_raft *r = s->r;

@@ -149,9 +149,8 @@ static void support(hf_liveness *l, hf_liveness_peer *p, const hf_liveness_optio
     if (m->asker != l->start || m->round != l->round || m->epoch < p->has_epoch || m->sent > now) {
         return;
     }
-    uint64_t margin =
-        (options->support_ns * options->margin + HF_LIVENESS_MARGIN_UNIT - 1) /
-        HF_LIVENESS_MARGIN_UNIT;
+    uint64_t margin = (options->support_ns * options->margin + HF_LIVENESS_MARGIN_UNIT - 1) /
+                      HF_LIVENESS_MARGIN_UNIT;
     uint64_t until = m->sent + options->support_ns - margin;
     bool anew = m->epoch != p->has_epoch;
     if (anew || until > p->has_until) {

@@ -21,8 +21,8 @@
  * Numbers of starts grow with every start of a node, are durable before the first message, and are
  * the upper half of the epochs.
  *
- * Pure: time comes with the event. Fixed size. Threads: one core only (each core of a node keeps its
- * own, with its peers' cores of the same number; or one keeps it and tells the others).
+ * Pure: time comes with the event. Fixed size. Threads: one core only (each core of a node keeps
+ * its own, with its peers' cores of the same number; or one keeps it and tells the others).
  */
 #ifndef HF_RAFT_LIVENESS_H
 #define HF_RAFT_LIVENESS_H

@@ -1,5 +1,5 @@
-/* The log's terms. A run is what one leader appended: first index and term; entries base + 1 .. last
- * belong to the run that begins at or before them. */
+/* The log's terms. A run is what one leader appended: first index and term; entries base + 1 ..
+ * last belong to the run that begins at or before them. */
 #include "engine/base/assert.h"
 #include "txn/raft/raft_impl.h"
 

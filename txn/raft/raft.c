@@ -427,12 +427,12 @@ const char *hf_raft_role_name(hf_raft_role role)
 const char *hf_raft_message_name(hf_raft_message_kind kind)
 {
     static const char *const names[] = {
-        [HF_RAFT_PREVOTE] = "prevote",         [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
-        [HF_RAFT_VOTE] = "vote",               [HF_RAFT_VOTE_REPLY] = "vote-reply",
-        [HF_RAFT_APPEND] = "append",           [HF_RAFT_APPEND_REPLY] = "append-reply",
-        [HF_RAFT_BEAT] = "beat",               [HF_RAFT_BEAT_REPLY] = "beat-reply",
-        [HF_RAFT_SNAPSHOT] = "snapshot",       [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
-        [HF_RAFT_CAMPAIGN] = "campaign",       [HF_RAFT_RELEASE] = "release",
+        [HF_RAFT_PREVOTE] = "prevote",   [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
+        [HF_RAFT_VOTE] = "vote",         [HF_RAFT_VOTE_REPLY] = "vote-reply",
+        [HF_RAFT_APPEND] = "append",     [HF_RAFT_APPEND_REPLY] = "append-reply",
+        [HF_RAFT_BEAT] = "beat",         [HF_RAFT_BEAT_REPLY] = "beat-reply",
+        [HF_RAFT_SNAPSHOT] = "snapshot", [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
+        [HF_RAFT_CAMPAIGN] = "campaign", [HF_RAFT_RELEASE] = "release",
     };
     return names[kind];
 }

@@ -1,18 +1,19 @@
 /* hf_raft: one replica of one range's group: election, log, replication, membership, snapshot.
  *
  * A pure machine in the manner of etcd's: an event goes in with the time, a draw and what is known
- * of the other nodes' liveness; out comes what to persist, send and apply. It holds no entry: of the
- * log it knows the terms, as runs, and who has how much; the payloads are the engine's, by index.
+ * of the other nodes' liveness; out comes what to persist, send and apply. It holds no entry: of
+ * the log it knows the terms, as runs, and who has how much; the payloads are the engine's, by
+ * index.
  *
  *   follower --no leader is alive--> asking --a quorum would vote--> candidate --quorum--> leader
  *      ^                               |                                 |                  |
  *      '------- a leader, a higher term, or (leader) no quorum alive ----'------------------'
  *
  * What to do with an update, in this order:
- *   1. begin the write, if `write` is not 0: hard state (term, vote, nonce), the entries first..last
- *      (what the log had from `first` on is gone), a snapshot with its log position: in one piece
- *      that is there or is not. Writes become durable in the order of their
- *      numbers; then step HF_RAFT_PERSISTED with the number and `last` of the newest.
+ *   1. begin the write, if `write` is not 0: hard state (term, vote, nonce), the entries
+ * first..last (what the log had from `first` on is gone), a snapshot with its log position: in one
+ * piece that is there or is not. Writes become durable in the order of their numbers; then step
+ * HF_RAFT_PERSISTED with the number and `last` of the newest.
  *   2. send the messages whose `after` is durable already (0: all is); keep the others until then.
  *   3. apply apply_first..apply_last, in order, and step HF_RAFT_APPLIED. An entry may be applied
  *      before this node's disk has it, since a quorum's disks have: a checkpoint must wait for it.
@@ -113,7 +114,8 @@ typedef struct hf_raft_message {
     uint64_t nonce;    /* HAS_LOST: which loss; append: whose loss `whole_at` is about */
     uint64_t whole_at; /* append: with all up to here nothing is missing that was acknowledged */
     uint64_t after;    /* out: not before this write is durable; 0: at once */
-    const hf_raft_config *config; /* snapshot: in force at `index`; set by the engine that sends it */
+    const hf_raft_config
+        *config; /* snapshot: in force at `index`; set by the engine that sends it */
 } hf_raft_message;
 
 /* ---- Events ---- */
@@ -144,15 +146,15 @@ typedef struct hf_raft_event {
 } hf_raft_event;
 
 typedef struct hf_raft_options {
-    uint64_t election_ns;    /* without a leader: asks after so long, */
-    uint64_t spread_ns;      /* ... and a random part of this */
-    uint64_t quorum_ns;      /* a leader without a quorum alive gives up after so long */
-    uint64_t resend_ns;      /* no answer: once more */
-    uint64_t message_bytes;  /* of entries in one append */
-    uint64_t window_bytes;   /* ... on the way to one peer */
-    uint64_t uncommitted;    /* entries proposed and not committed */
-    uint64_t behind;         /* entries that a learner may lack when it becomes a voter */
-    uint32_t window;         /* appends on the way, at most HF_RAFT_WINDOW */
+    uint64_t election_ns;   /* without a leader: asks after so long, */
+    uint64_t spread_ns;     /* ... and a random part of this */
+    uint64_t quorum_ns;     /* a leader without a quorum alive gives up after so long */
+    uint64_t resend_ns;     /* no answer: once more */
+    uint64_t message_bytes; /* of entries in one append */
+    uint64_t window_bytes;  /* ... on the way to one peer */
+    uint64_t uncommitted;   /* entries proposed and not committed */
+    uint64_t behind;        /* entries that a learner may lack when it becomes a voter */
+    uint32_t window;        /* appends on the way, at most HF_RAFT_WINDOW */
     bool leases;
 } hf_raft_options;
 
@@ -184,22 +186,22 @@ typedef enum hf_raft_role {
 } hf_raft_role;
 
 typedef struct hf_raft_update {
-    uint64_t write;       /* 0: nothing to persist */
-    bool hard;            /* term, vote, nonce are in it */
-    bool install;         /* the snapshot whose last piece this is, with its index, term and members.
-                             The whole log goes, unless `last` is larger than its index: then what
-                             follows it stays */
-    bool take_piece;      /* the piece in this event is wanted, at its offset */
-    bool reads_failed;    /* all that were asked and not answered */
-    bool cramped;         /* the block is too small: hf_raft_move() to a larger one */
-    uint32_t vote;        /* 0: none */
+    uint64_t write;    /* 0: nothing to persist */
+    bool hard;         /* term, vote, nonce are in it */
+    bool install;      /* the snapshot whose last piece this is, with its index, term and members.
+                          The whole log goes, unless `last` is larger than its index: then what
+                          follows it stays */
+    bool take_piece;   /* the piece in this event is wanted, at its offset */
+    bool reads_failed; /* all that were asked and not answered */
+    bool cramped;      /* the block is too small: hf_raft_move() to a larger one */
+    uint32_t vote;     /* 0: none */
     uint64_t term;
     uint64_t nonce;       /* not 0: part of the log was lost, and is not whole yet */
     uint64_t first, last; /* entries; first > last: none */
     uint32_t made_count;  /* entries among them that the core made */
     hf_raft_made made[HF_RAFT_MADE_MAX];
     uint64_t apply_first, apply_last; /* first > last: none */
-    uint64_t asked;      /* HF_RAFT_READ: the number of this read */
+    uint64_t asked;                   /* HF_RAFT_READ: the number of this read */
     uint64_t read;       /* reads up to this number may be served when read_index is applied */
     uint64_t read_index; /* ... 0: none this time */
     uint64_t wake_at;
@@ -221,11 +223,11 @@ typedef struct hf_raft_start {
     uint32_t self;
     uint32_t vote;
     uint64_t term;
-    uint64_t nonce;     /* not 0: part of the log may be lost (and neither term nor vote): votes for
-                           nobody until a leader has made it whole. Larger than any before */
-    uint64_t index;     /* of the snapshot; 0: none */
-    uint64_t log_term;  /* ... */
-    uint64_t applied;   /* >= index: what the checkpoint has in it */
+    uint64_t nonce;    /* not 0: part of the log may be lost (and neither term nor vote): votes for
+                          nobody until a leader has made it whole. Larger than any before */
+    uint64_t index;    /* of the snapshot; 0: none */
+    uint64_t log_term; /* ... */
+    uint64_t applied;  /* >= index: what the checkpoint has in it */
     hf_raft_config config; /* in force at `index` */
 } hf_raft_start;
 
@@ -239,8 +241,8 @@ hf_raft *hf_raft_move(void *at, const hf_raft_limits *limits, const hf_raft *raf
 /* HF_E_MOVED: another leads (hf_raft_leader). HF_E_BUSY: not while what goes on now goes on.
  * HF_E_FULL: too much is uncommitted, or the block is too small. HF_E_INVALID: no such member or no
  * such configuration. HF_E_COND: a new voter lacks too much. Refused means that nothing changed. */
-HF_MUST_USE hf_err hf_raft_step(hf_raft *raft, const hf_raft_view *view,
-                                const hf_raft_event *event, hf_raft_update *update);
+HF_MUST_USE hf_err hf_raft_step(hf_raft *raft, const hf_raft_view *view, const hf_raft_event *event,
+                                hf_raft_update *update);
 
 hf_raft_role hf_raft_role_of(const hf_raft *raft);
 uint64_t hf_raft_term(const hf_raft *raft);

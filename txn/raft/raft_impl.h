@@ -48,8 +48,8 @@ struct hf_raft {
     uint64_t config_index, before_index;
     uint64_t nonce, whole_at;
     uint64_t election_at;
-    uint64_t promise_term, promise_epoch; /* to promise_node */
-    uint64_t led;                         /* the newest term that this replica led */
+    uint64_t promise_term, promise_epoch;        /* to promise_node */
+    uint64_t led;                                /* the newest term that this replica led */
     uint64_t snap_index, snap_term, snap_offset; /* coming in */
     /* of a leader: */
     uint64_t term_start; /* its first entry */

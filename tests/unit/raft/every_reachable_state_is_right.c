@@ -1,7 +1,7 @@
 /* Every state that three nodes can come to, with messages lost, repeated, late and in any order,
- * nodes crashing with what their disks have not got yet: one leader in a term; logs that agree at an
- * index agree before it; what is committed stays, on a quorum of disks, in every later leader's log;
- * all nodes apply the same; a read sees what was committed before it; one lease at a time.
+ * nodes crashing with what their disks have not got yet: one leader in a term; logs that agree at
+ * an index agree before it; what is committed stays, on a quorum of disks, in every later leader's
+ * log; all nodes apply the same; a read sees what was committed before it; one lease at a time.
  *
  * usage: every_reachable_state_is_right [STATES]     so many states a world at most (default: as
  *                                                    many as CI has time for); more: larger worlds
@@ -24,8 +24,8 @@ static void explore(void **state)
     static model_result r;
     model_explore(&w->config, states_max, &r);
     printf("%s: %llu states, %llu steps, %llu nodes, %llu packets%s\n", w->config.name,
-           (unsigned long long)r.states, (unsigned long long)r.steps,
-           (unsigned long long)r.nodes, (unsigned long long)r.packets, r.full ? " (cut)" : "");
+           (unsigned long long)r.states, (unsigned long long)r.steps, (unsigned long long)r.nodes,
+           (unsigned long long)r.packets, r.full ? " (cut)" : "");
     if (r.wrong != NULL) {
         fprintf(stderr, "%s\n%s\n", r.wrong, r.trace);
     }

@@ -39,8 +39,8 @@ static void on_assert(const char *file, int line, const char *what)
 /* Answers whether the state is new. */
 static bool add(search *s, const model_state *state, uint32_t parent, action by)
 {
-    uint64_t hash = intern_hash((const uint64_t *)(const void *)state,
-                                sizeof *state / sizeof(uint64_t));
+    uint64_t hash =
+        intern_hash((const uint64_t *)(const void *)state, sizeof *state / sizeof(uint64_t));
     uint32_t at = (uint32_t)hash & s->mask;
     for (; s->slots[at] != 0; at = (at + 1) & s->mask) {
         if (memcmp(&s->states[s->slots[at] - 1].state, state, sizeof *state) == 0) {

@@ -93,7 +93,8 @@ static bool on_disk(const summary *n, uint64_t index, uint8_t term)
            (index <= n->disk_last && n->disk[index - n->disk_base - 1].term == term);
 }
 
-/* Committed means: on the disks of a quorum. (Where members do not change and disks lose nothing.) */
+/* Committed means: on the disks of a quorum. (Where members do not change and disks lose nothing.)
+ */
 static const char *committed_is_durable(const model *m, const model_state *s)
 {
     if (m->config->budget[MODEL_CHANGES] != 0 || m->config->budget[MODEL_LOSSES] != 0) {

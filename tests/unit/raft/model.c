@@ -311,8 +311,8 @@ static void double_slots(model *m)
 
 static outcome find_out(model *m, uint32_t number, action a, uint8_t now)
 {
-    uint64_t key = (uint64_t)number << 32 | (uint64_t)(a >> 24) << 24 | (uint64_t)now << 16 |
-                   (a & 0xffff);
+    uint64_t key =
+        (uint64_t)number << 32 | (uint64_t)(a >> 24) << 24 | (uint64_t)now << 16 | (a & 0xffff);
     uint32_t at = (uint32_t)hf_hash_mix(key) & m->mask;
     for (; m->slots[at] != 0; at = (at + 1) & m->mask) {
         if (m->outcomes[m->slots[at] - 1].key == key) {
@@ -321,8 +321,7 @@ static outcome find_out(model *m, uint32_t number, action a, uint8_t now)
     }
     outcome o = { .key = key };
     work_out(m, number, a, now, &o);
-    m->outcomes =
-        grow(m->outcomes, &m->outcomes_room, m->outcomes_count, sizeof *m->outcomes);
+    m->outcomes = grow(m->outcomes, &m->outcomes_room, m->outcomes_count, sizeof *m->outcomes);
     m->outcomes[m->outcomes_count++] = o;
     m->slots[at] = m->outcomes_count;
     if (m->outcomes_count > m->mask / 2) {
@@ -677,26 +676,26 @@ static int name_packet(const node_packet *p, char *text, uint32_t size)
                         p->l.to, (unsigned long long)p->l.sent, (unsigned long long)p->l.epoch);
     }
     const hf_raft_message *g = &p->m;
-    return snprintf(
-        text, size, "%s%s%s %u->%u term %llu index %llu (%llu) last %llu commit %llu",
-        hf_raft_message_name((hf_raft_message_kind)g->kind),
-        (g->flags & HF_RAFT_REJECT) != 0 ? " no" : "", (g->flags & HF_RAFT_HAS_LOST) != 0 ? " lost" : "",
-        g->from, g->to, (unsigned long long)g->term, (unsigned long long)g->index,
-        (unsigned long long)g->log_term, (unsigned long long)g->last,
-        (unsigned long long)g->commit);
+    return snprintf(text, size, "%s%s%s %u->%u term %llu index %llu (%llu) last %llu commit %llu",
+                    hf_raft_message_name((hf_raft_message_kind)g->kind),
+                    (g->flags & HF_RAFT_REJECT) != 0 ? " no" : "",
+                    (g->flags & HF_RAFT_HAS_LOST) != 0 ? " lost" : "", g->from, g->to,
+                    (unsigned long long)g->term, (unsigned long long)g->index,
+                    (unsigned long long)g->log_term, (unsigned long long)g->last,
+                    (unsigned long long)g->commit);
 }
 
 void model__name(const model *m, action a, char *text, uint32_t size)
 {
     static const char *const names[] = {
-        [A_NONE] = "none",         [A_TICK] = "timer",       [A_LIVE] = "liveness timer",
-        [A_FLUSH] = "disk",        [A_CRASH] = "crash",      [A_LOSE] = "crash and loss",
-        [A_PROPOSE] = "propose",   [A_READ] = "read",        [A_HAND_OVER] = "hand over",
-        [A_COMPACT] = "compact",   [A_CHANGE] = "change",    [A_DELIVER] = "receives",
+        [A_NONE] = "none",         [A_TICK] = "timer",        [A_LIVE] = "liveness timer",
+        [A_FLUSH] = "disk",        [A_CRASH] = "crash",       [A_LOSE] = "crash and loss",
+        [A_PROPOSE] = "propose",   [A_READ] = "read",         [A_HAND_OVER] = "hand over",
+        [A_COMPACT] = "compact",   [A_CHANGE] = "change",     [A_DELIVER] = "receives",
         [A_TIME] = "time goes on", [A_QUERY] = "may it read",
     };
-    int n = snprintf(text, size, "node %u: %s %u ", (a >> 16 & 0xff) + 1, names[a >> 24],
-                     a & 0xffff);
+    int n =
+        snprintf(text, size, "node %u: %s %u ", (a >> 16 & 0xff) + 1, names[a >> 24], a & 0xffff);
     if (a >> 24 == A_DELIVER && n > 0 && (uint32_t)n < size) {
         node_packet p;
         intern_get(&m->packets, a & 0xffff, &p);

@@ -41,10 +41,11 @@ typedef struct model_config {
     uint8_t support;           /* liveness: so many of the clocks' units, */
     uint8_t interval;
     uint16_t margin; /* ... less so many thousandths */
-    uint8_t slow;    /* nodes (bits) whose disks are slow, and that may crash; the others' are not */
-    bool led;        /* node 1 leads at the start, and all know it */
-    bool short_net;  /* what was delivered is gone */
-    bool slow_ask;   /* pre-votes are messages like others; else they are asked and answered at once */
+    uint8_t slow;   /* nodes (bits) whose disks are slow, and that may crash; the others' are not */
+    bool led;       /* node 1 leads at the start, and all know it */
+    bool short_net; /* what was delivered is gone */
+    bool
+        slow_ask; /* pre-votes are messages like others; else they are asked and answered at once */
 } model_config;
 
 typedef struct model_result {

@@ -1,4 +1,5 @@
-/* The model, inside: model.c does the steps, judge.c says what is wrong, explore.c goes through all. */
+/* The model, inside: model.c does the steps, judge.c says what is wrong, explore.c goes through
+ * all. */
 #ifndef HF_TESTS_RAFT_MODEL_IMPL_H
 #define HF_TESTS_RAFT_MODEL_IMPL_H
 #include "tests/unit/raft/intern.h"

@@ -43,9 +43,11 @@ static uint64_t within(const void *log, uint64_t first, uint64_t last, uint64_t 
 
 static hf_raft_view view(const node *n, const node_world *w)
 {
-    return (hf_raft_view){
-        .options = w->options, .live = &n->live, .now = w->now, .random = w->random, .within = within
-    };
+    return (hf_raft_view){ .options = w->options,
+                           .live = &n->live,
+                           .now = w->now,
+                           .random = w->random,
+                           .within = within };
 }
 
 static const node_entry *at(const node_log *log, uint64_t index)
@@ -156,10 +158,10 @@ static void persist(step *s)
         /* One write takes the place of the newest two: both or neither. */
         n->write_count--;
     }
-    n->write[n->write_count++] =
-        (node_write){ .number = u->write,
-                      .image = { .term = u->term, .nonce = u->nonce, .vote = u->vote,
-                                 .log = n->log } };
+    n->write[n->write_count++] = (node_write){
+        .number = u->write,
+        .image = { .term = u->term, .nonce = u->nonce, .vote = u->vote, .log = n->log }
+    };
 }
 
 static void fill_packet(const node *n, node_packet *p)

@@ -6,9 +6,8 @@
  *   disk N                     what is on its way to N's disk is durable
  *   slow N / fast N            from now on only by `disk`; else at once
  *   send [N] [M] [KIND]        what is on its way from N to M is delivered (0: any)
- *   settle                     timers aside, everything that is on its way arrives, until nothing is
- *   drop [N] [M] [KIND]        ... is lost
- *   copy N M KIND              ... will arrive once more
+ *   settle                     timers aside, everything that is on its way arrives, until nothing
+ * is drop [N] [M] [KIND]        ... is lost copy N M KIND              ... will arrive once more
  *   propose N V, read N, hand-over N M, compact N, crash N, start N, lose N FROM
  *   change N voters 1 2 learners 3
  *   time D                     D ms pass;  beat: all nodes exchange heartbeats (liveness)
@@ -145,7 +144,7 @@ static const char *entry_name(const node_entry *e)
 
 static void say_config(scene *s, const hf_raft_config *c)
 {
-    static const char *const names[] = { "?",     "voter", "old",     "old+new",
+    static const char *const names[] = { "?",       "voter", "old",         "old+new",
                                          "learner", "?",     "old+learner", "?" };
     for (uint32_t i = 0; i < c->count; i++) {
         say(s, " %u:%s", c->node[i], names[c->role[i] & 7]);
@@ -215,11 +214,9 @@ static void applied(void *context, const node *n, uint64_t index, const node_ent
 
 static node_world world(scene *s)
 {
-    return (node_world){ .options = &options,
-                         .liveness = &liveness,
-                         .now = s->now,
-                         .applied = applied,
-                         .context = s };
+    return (node_world){
+        .options = &options, .liveness = &liveness, .now = s->now, .applied = applied, .context = s
+    };
 }
 
 static void take_out(scene *s, const node_out *out, bool quiet)
@@ -241,12 +238,12 @@ static void after(scene *s, node *n, const node_out *out, uint8_t role, uint64_t
     const hf_raft *r = node_raft_of(n);
     take_out(s, out, false);
     if (n->down == 0 && (r->role != role || r->term != term)) {
-        say(s, "  node %u is %s in term %llu\n", n->self,
-            hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term);
+        say(s, "  node %u is %s in term %llu\n", n->self, hf_raft_role_name((hf_raft_role)r->role),
+            (unsigned long long)r->term);
     }
     if (n->read_index != 0) {
-        say(s, "  node %u answers reads up to %llu at %llu\n", n->self,
-            (unsigned long long)n->read, (unsigned long long)n->read_index);
+        say(s, "  node %u answers reads up to %llu at %llu\n", n->self, (unsigned long long)n->read,
+            (unsigned long long)n->read_index);
         n->read = n->read_index = 0;
     }
     if (n->reads_failed != 0) {
@@ -393,8 +390,7 @@ static void show(scene *s, const node *n)
         say(s, " (%llu)", (unsigned long long)r->base);
     }
     for (uint32_t i = 0; i < n->log.count; i++) {
-        say(s, " %s/%llu", entry_name(&n->log.entry[i]),
-            (unsigned long long)n->log.entry[i].term);
+        say(s, " %s/%llu", entry_name(&n->log.entry[i]), (unsigned long long)n->log.entry[i].term);
     }
     say(s, " commit %llu durable %llu%s", (unsigned long long)r->commit,
         (unsigned long long)r->stable, r->nonce != 0 ? " (has lost)" : "");
