@@ -195,6 +195,8 @@ static hf_err on_record(void *context, const hf_log_record *record)
     case HF_ENTRY_RANGE:
     case HF_ENTRY_BULK:
         return hf_move__replay(shard, record);
+    case HF_ENTRY_CLOCK:
+        return hf_horizon__replay(shard, record->data);
     }
     return HF_E_VERSION;
 }
@@ -319,6 +321,7 @@ static void on_map(hf_shard *shard, const hf_msg_decision *msg)
         hf_hlc_observe(&shard->clock, msg->ts);
         shard->incarnation = msg->ts;
         shard->boot = HF_BOOT_READY;
+        hf_horizon__ready(shard);
         hf_move__drop_unowned(shard);
         hf_part__resolve_old(shard);
         hf_session__ready(shard);

@@ -12,6 +12,7 @@
  *   TOMBSTONE  attempt: never prepared here, for good
  *   RANGE      u32 count | each u64 id, u64 generation, u16 shard, start
  *   BULK       u64 ts | start | end | u8 clear | mutations
+ *   CLOCK      u64 horizon: no timestamp above it was told before this record was durable
  *
  * flags: 1 the transaction has an id, 2 its outcome is kept here.
  * attempt: u64 incarnation | u64 sequence number << 16, coordinating shard. Names without a type
@@ -27,6 +28,7 @@ typedef enum hf_entry_kind {
     HF_ENTRY_TOMBSTONE = 4,
     HF_ENTRY_RANGE = 5, /* a range that this shard owns, or gives away, from here on */
     HF_ENTRY_BULK = 6,  /* contents of a range that moves in: valid once its RANGE record follows */
+    HF_ENTRY_CLOCK = 7, /* every clock of the node starts above it */
 } hf_entry_kind;
 
 #endif

@@ -310,14 +310,20 @@ static hf_bytes whole_reply(hf_shard *shard, const hf_msg_txn *msg)
 }
 
 /* The reply tells that a key is gone by time alone: after a restart the clock must not stand before
- * that moment. A record without effects carries it; what was evaluated at `ts` then depends on the
- * record. */
+ * that moment. (A read at a timestamp was covered before it was sent.) */
 static hf_err keep_time(hf_shard *shard, const hf_msg_txn *msg, uint64_t ts, uint64_t *lsn)
 {
     if (!shard->view_expired || (msg->flags & HF_TXN_AT) != 0) {
         return HF_OK;
     }
-    return commit(shard, hf_bytes_of(NULL, 0), ts, lsn);
+    return hf_horizon__cover(shard, ts, lsn);
+}
+
+/* The timestamp that a reply without effects tells: 0, none, where it cannot be covered. */
+static uint64_t told_ts(hf_shard *shard, const hf_msg_txn *msg, uint64_t ts, uint64_t *lsn)
+{
+    bool tells = (msg->flags & HF_TXN_TELLS) != 0 && (msg->flags & HF_TXN_AT) == 0;
+    return !tells || hf_horizon__cover(shard, ts, lsn) == HF_OK ? ts : 0;
 }
 
 void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
@@ -363,6 +369,7 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
         append_stamps(shard, msg, ts);
         lsn = shard->view_lsn > lsn ? shard->view_lsn : lsn;
     }
+    ts = effects->size != 0 ? ts : told_ts(shard, msg, ts, &lsn);
     hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, lsn, hf_buf_view(&shard->replies));
 }
 
@@ -450,15 +457,21 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
 static bool check_age(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
 {
     uint64_t ts = hf_shard__now(shard);
+    uint64_t lsn = 0;
     if (ts / 1000000 <= id_until_ms(shard, msg->id)) {
         return true;
     }
+    hf_err err = hf_horizon__cover(shard, ts, &lsn);
+    if (err != HF_OK) {
+        append_error(shard, msg, part, err);
+        return false;
+    }
     if ((msg->flags & HF_TXN_OUTCOME) == 0) {
-        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, lsn,
                          HF_LIT("-EXPIRED the id is older than outcomes are kept\r\n"));
         return false;
     }
-    hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, 0, HF_LIT("*1\r\n+EXPIRED\r\n"));
+    hf_owner__answer(shard, msg, HF_ENDING_DONE, ts, lsn, HF_LIT("*1\r\n+EXPIRED\r\n"));
     return false;
 }
 

@@ -515,6 +515,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
     fixed.flags |= request->form == HF_FORM_STAMPS ? HF_TXN_STAMP : 0;
     fixed.flags |= request->read_ts != 0 ? HF_TXN_AT : 0;
     fixed.flags |= request->read_ts != 0 && request->bounded ? HF_TXN_BOUNDED : 0;
+    fixed.flags |= request->tells ? HF_TXN_TELLS : 0;
     fixed.flags |= !any_has(request, HF_COMMAND_WRITE | HF_COMMAND_COMMUTE) && !request->has_id
                        ? HF_TXN_READ_ONLY
                        : 0;

@@ -40,6 +40,7 @@ typedef struct hf_request {
     bool atomic;   /* an error undoes everything: HF.TXN, and EXEC if the session wants it */
     bool in_order; /* of its connection's other requests (order.h) */
     uint8_t id[16];
+    bool tells; /* the client hears of the timestamp */
     uint8_t proto;
     uint64_t read_ts; /* 0: strict; else read-only at this timestamp, ... */
     bool bounded;     /* ... or a later one */

@@ -152,6 +152,7 @@ static bool take_apart(hf_shard *shard, const hf_msg_txn *msg, hf_request *reque
                              .has_id = (msg->flags & HF_TXN_HAS_ID) != 0,
                              .in_order = msg->client != 0,
                              .atomic = (msg->flags & HF_TXN_ATOMIC) != 0,
+                             .tells = (msg->flags & HF_TXN_TELLS) != 0,
                              .proto = msg->proto,
                              /* A bounded one: where it was sent, that may be kept no more. */
                              .read_ts = (msg->flags & HF_TXN_BOUNDED) != 0 ? 0 : msg->read_ts };

@@ -35,6 +35,7 @@ typedef enum hf_msg_kind {
     HF_MSG_LOG,     /* of a log that all shards share: storage/log/share.h */
     HF_MSG_PACK,    /* messages in one: engine/shard/pack.h */
     HF_MSG_ONE,     /* a TXN of one command on one key, shorter */
+    HF_MSG_CLOCK,   /* a shard's clock, asked for (state 0, ts: the asker's own) or told (1) */
     HF_MSG_KINDS,
 } hf_msg_kind;
 
@@ -67,6 +68,7 @@ enum {
     HF_TXN_STAMP = 512,    /* answer the version stamps of the keys (WATCH: of the conditions) */
     HF_TXN_BOUNDED = 2048, /* with AT: at read_ts or later; strict where that is kept no more */
     HF_TXN_PIECES = 1024,  /* answer each command's reply apart, with its piece number */
+    HF_TXN_TELLS = 4096,   /* the client hears of the timestamp */
 };
 
 typedef struct hf_msg_txn {

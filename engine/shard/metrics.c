@@ -55,6 +55,13 @@ static const metric metrics[] = {
       AT(log_kept_bytes) },
     { "log_unflushed_bytes", "Bytes of log that are not on disk yet.", GAUGE, PLAIN,
       AT(shard.log_lag_bytes) },
+    { "clock_ahead_seconds",
+      "How far the clock of transactions is ahead of the wall clock: after a restart, or when that "
+      "was set back.",
+      GAUGE, NS, AT(clock_ahead_ns) },
+    { "clock_horizon_seconds",
+      "Unix time up to which the log vouches for timestamps that are told.", GAUGE, NS,
+      AT(horizon_ns) },
     { "checkpoints", "Checkpoints written.", COUNTER, PLAIN, AT(shard.checkpoints) },
     { "checkpoint_failures", "Checkpoints that failed.", COUNTER, PLAIN,
       AT(shard.checkpoint_failures) },

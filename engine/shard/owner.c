@@ -295,10 +295,14 @@ void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *
     }
     hf_buf_reset(&shard->replies);
     shard->view_lsn = 0;
+    shard->view_expired = false;
     if (!visit_locks(shard, msg, hf_owner__take_lock, &a) ||
         !visit_locks(shard, msg, read_record, &a) || shard->replies.failed) {
         hf_owner__refuse(shard, &as, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM no memory for locks\r\n"));
+    } else if (shard->view_expired &&
+               hf_horizon__cover(shard, hf_shard__now(shard), &shard->view_lsn) != HF_OK) {
+        hf_owner__refuse(shard, &as, part, HF_ENDING_BUSY, 0, HF_LIT("-" HF_HORIZON_FULL "\r\n"));
     } else {
         hf_part__step(shard, part, HF_EVENT_LOCKED, shard->self, 0);
         part->since_ns = shard->io->now_ns;

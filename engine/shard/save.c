@@ -7,8 +7,8 @@
  * the moment when T was taken. Nothing is written before the log is durable up to what the pass can
  * see, so a checkpoint never holds what the log could still lose.
  *
- * Head: u64 T | u64 clock | u64 log position | range map. Entry: u64 timestamp | one mutation that
- * puts the whole value.
+ * Head: u64 T | u64 clock, or the horizon of the log that is cut | u64 log position | range map.
+ * Entry: u64 timestamp | one mutation that puts the whole value.
  */
 #include "engine/shard/shard_impl.h"
 
@@ -64,7 +64,8 @@ static void write_out(hf_shard *shard)
 {
     hf_buf_reset(&shard->head);
     hf_buf_u64(&shard->head, shard->save.ts);
-    hf_buf_u64(&shard->head, shard->clock.last);
+    uint64_t clock = shard->clock.last;
+    hf_buf_u64(&shard->head, clock > shard->horizon.logged ? clock : shard->horizon.logged);
     hf_buf_u64(&shard->head, shard->save.lsn);
     hf_range_encode(&shard->map, &shard->head);
     bool whole = shard->save.drops != shard->save.drops_saved ||

@@ -23,7 +23,6 @@
 
 enum { COUNT_DEFAULT = 1000, COUNT_MAX = 10000, BLOCK_MS_MAX = 3600000, WAITERS_MAX = 1024 };
 static const uint64_t poll_ns = 5000000;
-static const uint64_t ahead_ns = 60000000000u; /* more than clocks of cores differ */
 
 /* ---- Questions and entries as bytes ---- */
 
@@ -173,8 +172,19 @@ static bool wait_on(hf_shard *shard, const hf_gather *gather, uint64_t pause_ns)
     return true;
 }
 
-static void put_reply(hf_buf *reply, uint64_t token, uint32_t count, const hf_buf *entries)
+/* A token that may not be told yet: the question is asked again. */
+static void put_reply(hf_shard *shard, hf_gather *gather, hf_buf *reply, uint64_t token,
+                      uint32_t count, const hf_buf *entries)
 {
+    hf_horizon_says says = hf_horizon__covers(shard, token);
+    if (says == HF_HORIZON_SOON && wait_on(shard, gather, 0)) {
+        gather->put_off = true;
+        return;
+    }
+    if (says != HF_HORIZON_YES) {
+        hf_resp_error(reply, says == HF_HORIZON_NO ? HF_HORIZON_FULL : "BUSY too many wait");
+        return;
+    }
     hf_resp_array(reply, 2);
     put_token(reply, token);
     hf_resp_array(reply, count);
@@ -218,7 +228,7 @@ static void finish(hf_shard *shard, hf_gather *gather, hf_buf *reply)
         return;
     }
     if (ask.step == HF_CHANGES_SETTLE) {
-        put_reply(reply, ask.from, 0, entries);
+        put_reply(shard, gather, reply, ask.from, 0, entries);
         return;
     }
     uint64_t token = merge(shard, gather, &ask, entries, &count);
@@ -230,7 +240,7 @@ static void finish(hf_shard *shard, hf_gather *gather, hf_buf *reply)
         gather->put_off = true;
         return;
     }
-    put_reply(reply, token, count, entries);
+    put_reply(shard, gather, reply, token, count, entries);
     hf_buf_trim(entries, HF_KEEP_BYTES);
 }
 
@@ -298,8 +308,13 @@ bool hf_session__hf_changes(hf_shard *shard, hf_conn *conn, const hf_command *co
     if (!now && !read_token(args[3], &from)) {
         return hf_word_error(shard, conn, "ERR a token is NOW or what HF.CHANGES answered before");
     }
-    if (from > hf_shard__now(shard) + ahead_ns) {
+    switch (hf_horizon__knows(shard, &conn->round, from, 0)) {
+    case HF_HORIZON_SOON:
+        return false;
+    case HF_HORIZON_NO:
         return hf_word_error(shard, conn, "ERR the token lies in the future");
+    case HF_HORIZON_YES:
+        break;
     }
     if (args[1].size > HF_KEY_SIZE_MAX) {
         return hf_word_error(shard, conn, "TOOBIG a key is at most 4096 bytes");

@@ -26,6 +26,8 @@ enum {
 /* A token of this node is at most so far ahead of a shard, twice: shards take each other's clocks
  * with every message. A client must not be able to push the clock. */
 #define HF_TOKEN_AHEAD_NS UINT64_C(100000000)
+#define HF_TOKEN_UNKNOWN "ERR not a token of this node"
+#define HF_SNAPSHOT_FUTURE "ERR the snapshot's timestamp lies in the future"
 #define HF_STOP_PATIENCE_NS UINT64_C(2000000000)
 
 #define HF_SENT_NOWHERE UINT32_MAX
@@ -104,6 +106,7 @@ typedef struct hf_conn {
     uint8_t level;      /* hf_level */
     uint64_t level_arg; /* ms or timestamp */
     uint64_t after;     /* HF.AFTER: reads are at least as new */
+    uint64_t round;     /* of hf_horizon__knows(): a timestamp that it brought is looked into */
     void *extra;        /* of session_pubsub.c, http.c */
 } hf_conn;
 
@@ -145,6 +148,10 @@ hf_session_command *hf_session__find(const hf_shard *shard, const hf_command *co
 hf_buf *hf_conn__reply(hf_shard *shard, hf_conn *conn);
 void hf_conn__done(hf_shard *shard, hf_conn *conn);
 void hf_conn__error(hf_shard *shard, hf_conn *conn, const char *text);
+/* session_level.c: whether a timestamp that the client brings is taken. False, and not *now: it is
+ * being looked into, the request is tried again. */
+bool hf_session__after(hf_shard *shard, hf_conn *conn, uint64_t token, bool *now);
+bool hf_session__past(hf_shard *shard, hf_conn *conn, uint64_t ts, bool *now);
 void hf_conn__ok(hf_shard *shard, hf_conn *conn);
 /* The ticket of a request that is about to be started; open() makes its slot. */
 hf_ticket hf_conn__ticket(const hf_conn *conn);

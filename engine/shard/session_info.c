@@ -164,6 +164,8 @@ static void put_persistence(const page *p)
     number(p, "holdfast_log_bytes_written", s->log_written);
     number(p, "holdfast_log_unflushed_bytes", s->log_lag_bytes);
     number(p, "holdfast_replies_held", s->held);
+    number(p, "holdfast_clock_ahead_usec", p->sum.clock_ahead_ns / 1000);
+    number(p, "holdfast_clock_horizon_usec", p->sum.horizon_ns / 1000);
     number(p, "holdfast_checkpoint_bytes_written", s->checkpoint_bytes);
     number(p, "holdfast_checkpoint_failures", s->checkpoint_failures);
     number(p, "holdfast_recovered_records", s->recovered_records);

@@ -69,6 +69,16 @@ static uint64_t snapshot_ts(hf_level level, uint64_t arg)
     return level == HF_LEVEL_SNAPSHOT ? hf_shard_tick(arg) : arg;
 }
 
+bool hf_session__past(hf_shard *shard, hf_conn *conn, uint64_t ts, bool *now)
+{
+    hf_horizon_says says = hf_horizon__knows(shard, &conn->round, ts, 0);
+    *now = says != HF_HORIZON_SOON;
+    if (says == HF_HORIZON_YES) {
+        hf_hlc_observe(&shard->clock, ts);
+    }
+    return says == HF_HORIZON_YES;
+}
+
 bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *command,
                           const hf_bytes *args, uint32_t argc)
 {
@@ -84,8 +94,9 @@ bool hf_session__hf_level(hf_shard *shard, hf_conn *conn, const hf_command *comm
     if (1 + used != argc) {
         return hf_word_syntax(shard, conn);
     }
-    if (level == HF_LEVEL_SNAPSHOT && arg > hf_shard__now(shard)) {
-        return hf_word_error(shard, conn, "ERR the snapshot's timestamp lies in the future");
+    bool now = true;
+    if (level == HF_LEVEL_SNAPSHOT && !hf_session__past(shard, conn, arg, &now)) {
+        return now && hf_word_error(shard, conn, HF_SNAPSHOT_FUTURE);
     }
     conn->level = (uint8_t)level;
     conn->level_arg = snapshot_ts(level, arg);
@@ -124,11 +135,12 @@ bool hf_session__hf_read(hf_shard *shard, hf_conn *conn, const hf_command *comma
     hf_request request = { .form = HF_FORM_SINGLE, .commands = &one, .count = 1 };
     request.read_ts = hf_session__read_ts(shard, conn, level, snapshot_ts(level, arg));
     request.bounded = level == HF_LEVEL_BOUNDED;
-    if (level == HF_LEVEL_SNAPSHOT && request.read_ts > hf_shard__now(shard)) {
-        return hf_word_error(shard, conn, "ERR the snapshot's timestamp lies in the future");
-    }
     if (conn->op != UINT32_MAX) {
         return hf_word_error(shard, conn, "ERR HF.READ inside an interactive transaction");
+    }
+    bool now = true;
+    if (level == HF_LEVEL_SNAPSHOT && !hf_session__past(shard, conn, request.read_ts, &now)) {
+        return now && hf_word_error(shard, conn, HF_SNAPSHOT_FUTURE);
     }
     return hf_conn__request(shard, conn, &request);
 }
@@ -144,9 +156,29 @@ bool hf_session__hf_token(hf_shard *shard, hf_conn *conn, const hf_command *comm
     if (conn->first != conn->next_number) {
         return false; /* it covers everything that was asked before */
     }
-    hf_resp_bulk_integer(hf_conn__reply(shard, conn), (int64_t)hf_shard__now(shard));
+    uint64_t ts = hf_shard__now(shard);
+    switch (hf_horizon__covers(shard, ts)) {
+    case HF_HORIZON_SOON:
+        return false;
+    case HF_HORIZON_NO:
+        return hf_word_error(shard, conn, HF_HORIZON_FULL);
+    case HF_HORIZON_YES:
+        break;
+    }
+    hf_resp_bulk_integer(hf_conn__reply(shard, conn), (int64_t)ts);
     hf_conn__done(shard, conn);
     return true;
+}
+
+bool hf_session__after(hf_shard *shard, hf_conn *conn, uint64_t token, bool *now)
+{
+    hf_horizon_says says = hf_horizon__knows(shard, &conn->round, token, HF_TOKEN_AHEAD_NS);
+    *now = says != HF_HORIZON_SOON;
+    if (says == HF_HORIZON_YES) {
+        conn->after = token > conn->after ? token : conn->after;
+        hf_hlc_observe(&shard->clock, token);
+    }
+    return says == HF_HORIZON_YES;
 }
 
 bool hf_session__hf_after(hf_shard *shard, hf_conn *conn, const hf_command *command,
@@ -155,12 +187,11 @@ bool hf_session__hf_after(hf_shard *shard, hf_conn *conn, const hf_command *comm
     int64_t value;
     (void)command;
     (void)argc;
+    bool now = true;
     if (!hf_int_from_text(args[1], &value) || value < 0 ||
-        !hf_hlc_believes(&shard->clock, (uint64_t)value, shard->io->wall_ns, HF_TOKEN_AHEAD_NS)) {
-        return hf_word_error(shard, conn, "ERR not a token of this node");
+        !hf_session__after(shard, conn, (uint64_t)value, &now)) {
+        return now && hf_word_error(shard, conn, HF_TOKEN_UNKNOWN);
     }
-    conn->after = (uint64_t)value > conn->after ? (uint64_t)value : conn->after;
-    hf_hlc_observe(&shard->clock, conn->after);
     hf_conn__ok(shard, conn);
     return true;
 }

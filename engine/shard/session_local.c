@@ -81,9 +81,12 @@ static bool run_one(hf_shard *shard, hf_conn *conn, const hf_local_request *head
     conn->level = head->level;
     conn->level_arg = head->level_arg;
     if (head->level == HF_LEVEL_SNAPSHOT) {
-        if (head->level_arg > hf_shard__now(shard)) {
-            hf_conn__error(shard, conn, "ERR the snapshot's timestamp lies in the future");
-            return true;
+        bool now = true;
+        if (!hf_session__past(shard, conn, head->level_arg, &now)) {
+            if (now) {
+                hf_conn__error(shard, conn, HF_SNAPSHOT_FUTURE);
+            }
+            return now;
         }
         conn->level_arg = hf_shard_tick(head->level_arg); /* as HF.LEVEL does */
     }
@@ -102,23 +105,20 @@ static bool refused(hf_shard *shard, hf_conn *conn)
     return why != NULL;
 }
 
-static void take_after(hf_shard *shard, hf_conn *conn, uint64_t after)
-{
-    if (after > conn->after &&
-        hf_hlc_believes(&shard->clock, after, shard->io->wall_ns, HF_TOKEN_AHEAD_NS)) {
-        conn->after = after;
-        hf_hlc_observe(&shard->clock, after);
-    }
-}
-
 /* False: it cannot be started now; nothing happened. */
 static bool run(hf_shard *shard, hf_conn *conn, const hf_local_request *head, hf_bytes body)
 {
     bool started = true;
     conn->tag = head->number;
-    take_after(shard, conn, head->after);
     if (refused(shard, conn)) {
         return true;
+    }
+    bool now = true;
+    if (head->after > conn->after && !hf_session__after(shard, conn, head->after, &now)) {
+        if (now) {
+            hf_conn__error(shard, conn, HF_TOKEN_UNKNOWN);
+        }
+        return now;
     }
     switch ((hf_local_form)head->form) {
     case HF_LOCAL_COMMAND:

@@ -20,8 +20,11 @@ uint64_t hf_session__read_ts(hf_shard *shard, const hf_conn *conn, hf_level leve
     } else if (ts == 0) {
         ts = 1; /* 0 stands for the newest state */
     }
-    /* Too old for the token: as strict as can be. A snapshot is of the timestamp that was named. */
-    return level == HF_LEVEL_BOUNDED && ts < conn->after ? 0 : ts;
+    /* Too old for the token, or never to be told: as strict as can be. A snapshot is of the
+     * timestamp that was named. */
+    bool strict = level == HF_LEVEL_BOUNDED &&
+                  (ts < conn->after || hf_horizon__covers(shard, ts) == HF_HORIZON_NO);
+    return strict ? 0 : ts;
 }
 
 static uint64_t key_bit(hf_bytes key)
@@ -68,6 +71,12 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     if (conn->map_version != shard->map.changes && !hf_conn__may_start(shard, conn)) {
         return false;
     }
+    if (request->read_ts != 0) {
+        hf_horizon_says says = hf_horizon__covers(shard, request->read_ts);
+        if (says != HF_HORIZON_YES) {
+            return says == HF_HORIZON_NO && hf_word_error(shard, conn, HF_HORIZON_FULL);
+        }
+    }
     if (conn->multi_open != 0) {
         uint64_t changes;
         uint64_t adds;
@@ -81,6 +90,7 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     hf_buf_reset(error);
     request->ticket = hf_conn__ticket(conn);
     request->proto = conn->proto;
+    request->tells = conn->attributes;
     request->in_order = request->read_ts == 0 && conn->listener != HF_LISTENER_LOCAL;
     uint32_t version = shard->map.changes;
     shard->session->starting = conn;

@@ -58,6 +58,9 @@ void hf_sample__take(hf_shard *shard, hf_sample *sample)
     sample->timed_out = server->timed_out;
     sample->up_ns = shard->io->now_ns - server->started_ns;
     sample->wall_ns = shard->io->wall_ns;
+    sample->clock_ahead_ns =
+        shard->clock.last > sample->wall_ns ? shard->clock.last - sample->wall_ns : 0;
+    sample->horizon_ns = hf_horizon__durable(shard);
     sample->last_save_ns =
         shard->save.last_wall_ns != 0 ? shard->save.last_wall_ns : server->started_wall_ns;
     sample->saving = shard->save.state != HF_SAVE_IDLE;
@@ -118,6 +121,8 @@ void hf_sample__merge(hf_sample *into, const hf_sample *one)
     into->max_output = most(before.max_output, one->max_output);
     into->up_ns = most(before.up_ns, one->up_ns);
     into->wall_ns = most(before.wall_ns, one->wall_ns);
+    into->clock_ahead_ns = most(before.clock_ahead_ns, one->clock_ahead_ns);
+    into->horizon_ns = most(before.horizon_ns, one->horizon_ns);
     into->flush_ns_max = most(before.flush_ns_max, one->flush_ns_max);
     into->last_save_ns =
         empty || one->last_save_ns < before.last_save_ns ? one->last_save_ns : before.last_save_ns;

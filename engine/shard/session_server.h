@@ -57,7 +57,7 @@ typedef struct hf_sample {
     uint64_t clients, http_clients, blocked, watching, in_txn, max_input, max_output;
     uint64_t channels, patterns, subscribers, monitors;
     uint64_t killed, published, timed_out;
-    uint64_t up_ns, wall_ns, last_save_ns, saving, memory_peak;
+    uint64_t up_ns, wall_ns, clock_ahead_ns, horizon_ns, last_save_ns, saving, memory_peak;
     uint64_t locks, lock_holds, lock_ranges, ranges, slowlog;
     uint64_t log_kept_bytes, log_segments, flush_ns_total, flush_ns_max, expires;
     uint64_t read_ns[HF_DURATIONS], write_ns[HF_DURATIONS]; /* histograms over all commands */

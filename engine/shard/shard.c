@@ -29,6 +29,7 @@ hf_shard_config hf_shard_defaults(void)
         .outcome_ms = 86400000u,
         .lock_wait_ns = 10000000000u,
         .push_ns = 2000000u,
+        .clock_ahead_ns = 1000000000u,
         .idle_txn_ns = 30000000000u,
         .recovery_ns = 10000000000u,
         .replay_rate = 100u << 20,
@@ -185,6 +186,9 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
         break;
     case HF_MSG_LOG:
         hf_log_message(shard->log, msg);
+        break;
+    case HF_MSG_CLOCK:
+        hf_horizon__message(shard, (const hf_msg_decision *)(const void *)msg);
         break;
     case HF_MSG_KINDS:
         HF_UNREACHABLE();
@@ -367,6 +371,9 @@ static uint64_t on_turn(void *context)
         }
     }
     due = least(due, hf_session__turn(shard));
+    if (hf_horizon__turn(shard)) {
+        due = least(due, io->now_ns + 1000000);
+    }
     hf_shard__drain(shard);
     hf_part__send_acks(shard);
     trim_scratch(shard);

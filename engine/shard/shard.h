@@ -26,9 +26,11 @@ typedef struct hf_shard_config {
     uint32_t log_flushes; /* 1 or 2 in flight */
     bool log_shared;      /* one log for all shards, one for each otherwise; fixed for the life of a
                              data directory */
-    uint64_t retention_ns; /* how long old versions can be read */
-    uint64_t outcome_ms;   /* how long the outcome of a client's id is kept */
-    uint64_t lock_wait_ns; /* longest wait for a lock, then -DEADLINE */
+    uint64_t retention_ns;   /* how long old versions can be read */
+    uint64_t outcome_ms;     /* how long the outcome of a client's id is kept */
+    uint64_t lock_wait_ns;   /* longest wait for a lock, then -DEADLINE */
+    uint64_t clock_ahead_ns; /* the log's horizon is so far ahead of timestamps that are told; the
+                                clock may start so far ahead of the wall's */
     uint64_t push_ns; /* grace before a blocked older transaction asks a prepared one's anchor */
     uint64_t idle_txn_ns; /* an interactive transaction without a command is rolled back after it */
     uint64_t recovery_ns; /* target: a checkpoint is taken before replay would take longer */

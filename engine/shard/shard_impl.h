@@ -9,6 +9,7 @@
 #include "engine/base/timer.h"
 #include "engine/command/command.h"
 #include "engine/shard/entry.h"
+#include "engine/shard/horizon.h"
 #include "engine/shard/message.h"
 #include "engine/shard/range.h"
 #include "engine/shard/shard.h"
@@ -169,6 +170,7 @@ struct hf_shard {
     char dir[24];
 
     hf_hlc clock;
+    hf_horizon horizon;
     hf_prng prng;
     uint64_t incarnation;
     hf_timers timers;

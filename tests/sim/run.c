@@ -43,6 +43,14 @@ uint64_t hf_run_wall_max(const hf_run_state *run)
     return wall > run->wall_max ? wall : run->wall_max;
 }
 
+uint64_t hf_run_clock_max(const hf_run_state *run)
+{
+    enum { COUNTING_PART = 64 }; /* of engine/shard/horizon.c: so much further with each start */
+    uint64_t ahead = run->plan.shard.clock_ahead_ns;
+    return hf_run_wall_max(run) +
+           (run->boots < 2 ? 0 : ahead + (ahead / COUNTING_PART + 1) * run->boots);
+}
+
 uint64_t hf_run_wall_slack(const hf_run_state *run)
 {
     const hf_world_faults *f = &run->plan.faults;
@@ -360,7 +368,7 @@ static void begin_safety(hf_run_state *run)
     hf_world_set_faults(run->world, &run->plan.faults);
     run->safety_events_end = c->events == 0 ? UINT64_MAX : events + c->events;
     run->safety_end = c->time_ns == 0 ? UINT64_MAX : now + c->time_ns;
-    run->crash_at_event = events + 1 + hf_world_prng_expo(&run->chaos, run->plan.crash_events);
+    hf_run__crash_after(run, 1 + hf_world_prng_expo(&run->chaos, run->plan.crash_events));
     run->space_at = now + hf_world_prng_expo(&run->chaos, run->plan.space_ns);
     actors_habits(run, &run->plan.habits);
 }

@@ -27,6 +27,10 @@ typedef struct hf_run_plan {
     uint64_t down_ns;
     uint32_t late_ppm; /* of the boots: one core stands still as soon as another is ready */
     uint64_t late_ns;
+    uint32_t lull_ppm; /* of the crashes: nobody writes for a while before it */
+    uint64_t lull_ns;
+    uint32_t back_ppm; /* of the crashes: the wall clock is set back while the node is down */
+    uint64_t back_ns;
     uint64_t space_ns, space_least_ns; /* mean distance of full disks, how long */
     uint32_t repeat_ppm, lose_ppm;     /* of messages between shards */
     uint64_t think_ns;                 /* of clients between operations; 0: none */
@@ -58,6 +62,7 @@ struct hf_run_state {
     uint16_t cores;
     hf_world_prng chaos; /* crashes, full disks */
     hf_world_prng late;  /* cores that are late at boot */
+    hf_world_prng back;  /* lulls, and clocks that are set back while the node is down */
 
     /* The node. */
     hf_shard *shards[HF_RUN_CORES_MAX];
@@ -73,6 +78,9 @@ struct hf_run_state {
     bool late_due;       /* a core is to stand still at this boot */
     bool disk_full;
     uint64_t crash_at_event, space_at, space_end;
+    bool back_due;       /* at the next crash */
+    bool lull_due;       /* before it */
+    uint64_t lull_until; /* 0: there is none */
     enum hf_aim { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
     bool aim_hit;
     uint64_t aim_until_event; /* then it crashes anyway */
@@ -107,6 +115,7 @@ void hf_run__boot(hf_run_state *run);
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns);
 bool hf_run__ready(const hf_run_state *run); /* every shard is */
 bool hf_run__at_rest(const hf_run_state *run, const char **why_not);
+void hf_run__crash_after(hf_run_state *run, uint64_t wait); /* the next one, in events */
 void hf_run__chaos(hf_run_state *run);     /* crashes, stops, full disks: between two events */
 void hf_run__late_core(hf_run_state *run); /* at boot: what is in doubt stays so for a while */
 void hf_run__end_stop(hf_run_state *run);  /* what was asked to stop, and has, is switched off */

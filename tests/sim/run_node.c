@@ -101,7 +101,12 @@ static void down(hf_run_state *run, uint64_t down_ns)
 {
     run->up = false;
     run->stopping = false;
+    run->lull_until = 0;
     run->boot_at = hf_world_now(run->world) + down_ns;
+    if (run->phase == HF_PHASE_SAFETY && run->back_due) {
+        uint64_t step = hf_world_prng_between(&run->back, 1, run->plan.back_ns);
+        hf_world_clock_step(run->world, -(int64_t)(down_ns + step));
+    }
 }
 
 void hf_run__crash(hf_run_state *run, hf_world_crash_kind kind, uint64_t down_ns)
@@ -196,12 +201,35 @@ void hf_run__fatal(hf_run_state *run)
 
 /* ---- Chaos ---- */
 
+void hf_run__crash_after(hf_run_state *run, uint64_t wait)
+{
+    run->crash_at_event = hf_run__events(run) + wait;
+    run->back_due = hf_world_prng_chance(&run->back, run->plan.back_ppm);
+    run->lull_due = hf_world_prng_chance(&run->back, run->plan.lull_ppm) && run->back_due;
+}
+
 static void next_crash(hf_run_state *run)
 {
     uint64_t wait = hf_world_prng_chance(&run->chaos, run->plan.again_ppm)
                         ? 1 + hf_world_prng_below(&run->chaos, 3000)
                         : 1 + hf_world_prng_expo(&run->chaos, run->plan.crash_events);
-    run->crash_at_event = hf_run__events(run) + wait;
+    hf_run__crash_after(run, wait);
+}
+
+bool hf_run_lull(const hf_run_state *run)
+{
+    return run->lull_until != 0;
+}
+
+/* True while the crash that is due waits for clients that only read. */
+static bool lulls(hf_run_state *run)
+{
+    uint64_t now = hf_world_now(run->world);
+    if (run->lull_due && hf_run__ready(run)) {
+        run->lull_due = false;
+        run->lull_until = now + 1 + hf_world_prng_below(&run->back, run->plan.lull_ns);
+    }
+    return now < run->lull_until;
 }
 
 static void clean_stop(hf_run_state *run)
@@ -315,7 +343,7 @@ void hf_run__chaos(hf_run_state *run)
         next_crash(run); /* else most would hit a node that has not begun to work */
         return;
     }
-    if (aims(run)) {
+    if (lulls(run) || aims(run)) {
         return;
     }
     if (!run->stopping && hf_run__ready(run) &&

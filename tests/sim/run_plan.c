@@ -207,6 +207,23 @@ static void draw_chaos(hf_run_state *run)
     }
 }
 
+/* What was promised in memory only is lost when the node dies and its clock comes back lower: for
+ * that nothing may have been written between the promise and the crash. */
+static void draw_setback(hf_run_state *run)
+{
+    hf_run_plan *plan = &run->plan;
+    hf_world_prng prng = stream(run, 12);
+    bool back = chosen(run, HF_RUN_FAULT_BIT(CLOCK), hf_world_prng_chance(&prng, 600000));
+    plan->lull_ppm = (uint32_t)hf_world_prng_between(&prng, 300000, 1000000);
+    plan->lull_ns = MS << hf_world_prng_between(&prng, 1, 6);
+    plan->back_ppm = (uint32_t)hf_world_prng_between(&prng, 200000, 900000);
+    plan->back_ns = MS << hf_world_prng_below(&prng, 17);
+    if (!back || !wants(run, HF_RUN_FAULT_BIT(CLOCK))) {
+        plan->back_ppm = 0;
+    }
+    run->back = stream(run, 13);
+}
+
 static void draw_clients(hf_run_state *run)
 {
     hf_run_plan *plan = &run->plan;
@@ -272,6 +289,8 @@ static void draw_node(hf_run_state *run)
     c->push_ns = hf_world_prng_between(&prng, 100 * US, 10 * MS);
     c->idle_txn_ns = hf_world_prng_between(&prng, 200 * MS, 5 * S);
     c->recovery_ns = 1;
+    hf_world_prng ahead = stream(run, 14);
+    c->clock_ahead_ns = hf_world_prng_between(&ahead, 1 * MS, 20 * MS);
     hf_world_prng crowd = stream(run, 11);
     if (run->scenario->crowded && hf_world_prng_below(&crowd, 4) == 0) {
         c->timers_max = 1 + (uint32_t)hf_world_prng_below(&crowd, 12);
@@ -300,6 +319,7 @@ void hf_run__plan(hf_run_state *run)
     draw_faults(run);
     draw_mesh(run);
     draw_chaos(run);
+    draw_setback(run);
     draw_clients(run);
     draw_half(run);
     draw_node(run);

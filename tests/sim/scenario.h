@@ -87,8 +87,13 @@ bool hf_run_is_small(const hf_run_state *run);
 /* The latest time the wall clock ever showed, and how far a core's idea of it may lag behind. */
 uint64_t hf_run_wall_max(const hf_run_state *run);
 uint64_t hf_run_wall_slack(const hf_run_state *run);
+/* The latest time that a clock of the node may stand at: after a restart it is ahead of the wall's.
+ */
+uint64_t hf_run_clock_max(const hf_run_state *run);
 /* Whether the wall clock made no step since then. */
 bool hf_run_wall_steady(const hf_run_state *run, uint64_t since);
+/* The node is about to die: what reads may be asked for, writes had better not. */
+bool hf_run_lull(const hf_run_state *run);
 bool hf_run_over(const hf_run_state *run); /* nothing more will be heard: tell what may have been */
 uint32_t hf_run_process(hf_run_state *run); /* a new process name */
 void hf_run_fail(hf_run_state *run, int code, const char *format, ...)

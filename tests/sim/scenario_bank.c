@@ -294,7 +294,8 @@ static void wake(hf_workload *w, hf_actor *a)
 static void start(hf_workload *w, hf_actor *a)
 {
     const bank *b = w->state;
-    if (hf_world_prng_chance(hf_actor_prng(a), b->reads_ppm) || b->transfers == TRANSFERS_MAX) {
+    if (hf_world_prng_chance(hf_actor_prng(a), b->reads_ppm) || b->transfers == TRANSFERS_MAX ||
+        hf_run_lull(w->run)) {
         hf_bank__start_read(w, a);
     } else {
         start_transfer(w, a);

@@ -77,6 +77,7 @@ typedef struct op {
     int64_t balance_from, balance_to;
     bool lost, ordered;
     uint64_t snapshot; /* read at this timestamp */
+    bool given;        /* ... which the node served before, or gave out as a token */
     char id[HF_ID_TEXT + 1];
 } op;
 

@@ -56,6 +56,7 @@ static void put_old(hf_workload *w, hf_actor *a)
         uint64_t ts = again ? b->snapshots[hf_world_prng_below(prng, kept)].ts
                       : draw == 2 && b->token != 0 ? b->token
                                                    : hf_world_wall(hf_run_world(w->run));
+        o->given = again || (draw == 2 && b->token != 0);
         o->snapshot = ts - ts % TICK_NS;
         (void)snprintf(head, sizeof head, "HF.READ SNAPSHOT %" PRIu64, ts);
     }
@@ -69,6 +70,7 @@ static void put_range_old(hf_workload *w, hf_actor *a)
     uint32_t kept = b->snapshot_count < SNAPSHOTS ? b->snapshot_count : SNAPSHOTS;
     o->from = (uint32_t)hf_world_prng_below(hf_actor_prng(a), HF_PARTITIONS);
     o->snapshot = b->snapshots[hf_world_prng_below(hf_actor_prng(a), kept)].ts;
+    o->given = true;
     hf_client_put(&a->client, "HF.READ SNAPSHOT %" PRIu64 " HF.RANGE %u/%c0 %u/%c: VALUES",
                   o->snapshot, o->from, w->letter, o->from, w->letter);
 }
@@ -170,7 +172,7 @@ void hf_bank__start_read(hf_workload *w, hf_actor *a)
     op *o = op_of(a);
     hf_client *c = &a->client;
     hf_world_prng *prng = hf_actor_prng(a);
-    bool old = hf_world_prng_chance(prng, b->old_reads_ppm);
+    bool old = hf_world_prng_chance(prng, b->old_reads_ppm) || hf_run_lull(w->run);
     uint64_t draw = hf_world_prng_below(prng, 8);
     o->form = old                                ? draw_old(draw, hf_world_prng_below(prng, 4) == 0)
               : draw == 0 && b->transfers < 1500 ? BOOK
@@ -308,7 +310,7 @@ static void step_token(hf_workload *w, hf_actor *a, const hf_reply *reply)
     if (reply != NULL && hf_reply_integer(reply, &token)) {
         b->token = (uint64_t)token;
         b->token_told = op_of(a)->transfer;
-        uint64_t most = hf_run_wall_max(w->run) + TOKEN_AHEAD_NS + hf_run_wall_slack(w->run);
+        uint64_t most = hf_run_clock_max(w->run) + TOKEN_AHEAD_NS + hf_run_wall_slack(w->run);
         if (b->token > most) {
             hf_run_fail(w->run, HF_RUN_WRONG,
                         "bank: tokens pushed the clock to %" PRIu64
@@ -348,6 +350,24 @@ static void log_whole(hf_workload *w, hf_actor *a, const hf_reply *reply)
     }
 }
 
+static bool says(const hf_reply *reply, const char *text)
+{
+    return reply->kind == '-' &&
+           memmem(reply->bytes.data, reply->bytes.size, text, strlen(text)) != NULL;
+}
+
+/* What the node gave out it must know again, after a restart too. */
+static void check_known(hf_workload *w, const op *o, const hf_reply *first, const hf_reply *last)
+{
+    if (o->form == AFTER && says(first, "not a token")) {
+        hf_run_fail(w->run, HF_RUN_WRONG, "bank: a token is refused by the node that gave it");
+    } else if (o->given && says(last, "in the future")) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "bank: the timestamp %" PRIu64 " was known before, now it lies in the future",
+                    o->snapshot);
+    }
+}
+
 void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t count)
 {
     const op *o = op_of(a);
@@ -362,6 +382,9 @@ void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
     if (bounded && reply != NULL && hf_reply_is_error(reply, "EXPIRED")) {
         hf_run_fail(w->run, HF_RUN_WRONG,
                     "bank: a read that may be fresher is refused because its timestamp is gone");
+    }
+    if (reply != NULL) {
+        check_known(w, o, &replies[0], reply);
     }
     if (heard == HF_HEARD_OK && o->form == AFTER) {
         check_after(w, o, replies);

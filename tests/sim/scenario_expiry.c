@@ -88,7 +88,7 @@ static void settle_deadline(hf_workload *w, const op *o, hf_heard heard)
     if (heard != HF_HEARD_OK || !steady) {
         may_expire(w, d, o->asked);
     } else {
-        d->most = hf_run_wall_max(w->run) + o->px * UINT64_C(1000000) + slack;
+        d->most = hf_run_clock_max(w->run) + o->px * UINT64_C(1000000) + slack;
     }
 }
 
@@ -97,7 +97,7 @@ static void look(hf_workload *w)
     expiries *e = w->state;
     uint64_t now = hf_run_now(w->run);
     uint64_t wall = hf_world_wall(hf_run_world(w->run));
-    uint64_t latest = hf_run_wall_max(w->run);
+    uint64_t latest = hf_run_clock_max(w->run);
     uint64_t slack = hf_run_wall_slack(w->run);
     /* A core in the middle of a turn still has the time of its beginning. */
     bool everywhere = hf_run_wall_steady(w->run, now > slack ? now - slack : 0);

@@ -239,7 +239,7 @@ bool hf_entry_describe(const hf_log_record *record, hf_tree *map)
 {
     hf_reader r = hf_reader_of(record->data);
     static const char *const names[] = { "unknown",   "commit", "prepare", "finalize",
-                                         "tombstone", "range",  "bulk" };
+                                         "tombstone", "range",  "bulk",    "clock" };
     bool known = record->kind != 0 && record->kind < sizeof names / sizeof names[0];
     hf_tree_put(map, "lsn", hf_tree_integer((int64_t)record->lsn));
     if (record->range != 0) { /* of a common log: the position in the core's own stream */
@@ -262,6 +262,9 @@ bool hf_entry_describe(const hf_log_record *record, hf_tree *map)
         return put_ranges(&r, map);
     case HF_ENTRY_BULK:
         return put_bulk(&r, map);
+    case HF_ENTRY_CLOCK:
+        hf_tree_put(map, "horizon", u64_of(hf_read_u64(&r)));
+        return !r.bad && hf_reader_left(&r) == 0;
     }
     hf_tree_put(map, "number", hf_tree_integer(record->kind));
     return false;

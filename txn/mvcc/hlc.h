@@ -2,7 +2,8 @@
  *
  * A timestamp is one u64: the wall clock when it is ahead, else the last timestamp plus one. Every
  * timestamp seen in a message is observed, so that what was caused comes later. Timestamps order
- * versions; no proof of strictness rests on them. (Kulkarni et al., "Logical Physical Clocks",
+ * versions; no proof of strictness rests on them. It lives in memory: what of it survives a restart
+ * is its owner's (engine/shard/horizon.h). (Kulkarni et al., "Logical Physical Clocks",
  * 2014, with the logical part folded into the nanoseconds.)
  */
 #ifndef HF_MVCC_HLC_H

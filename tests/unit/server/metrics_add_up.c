@@ -18,6 +18,8 @@ static hf_metrics fill(void)
     one.up_ns = 1500000000;
     two.up_ns = 2500000001;
     one.flush_ns_max = 7;
+    one.clock_ahead_ns = 70;
+    two.horizon_ns = 80;
     two.flush_ns_max = 6;
     one.last_save_ns = 4000000000;
     two.last_save_ns = 3000000000;
@@ -46,6 +48,8 @@ static void shards_are_merged_by_what_a_number_means(void **state)
     assert_int_equal(sum.commands, 7);
     assert_int_equal(sum.up_ns, 2500000001);
     assert_int_equal(sum.flush_ns_max, 7);
+    assert_int_equal(sum.clock_ahead_ns, 70);
+    assert_int_equal(sum.horizon_ns, 80);
     assert_int_equal(sum.last_save_ns, 3000000000);
     assert_true(sum.shard.ready);
     assert_string_equal(sum.by_error[0].name, "ERR");
