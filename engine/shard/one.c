@@ -12,8 +12,9 @@ bool hf_one__fits(const hf_request *request)
     }
     const hf_command *command = request->commands->command;
     return request->form == HF_FORM_SINGLE && request->read_ts == 0 && !request->has_id &&
-           !request->tells && !request->atomic && request->condition_count == 0 && command->key_first > 0 &&
-           command->key_last == command->key_first && (command->flags & HF_COMMAND_ALL_KEYS) == 0 &&
+           !request->tells && !request->atomic && request->condition_count == 0 &&
+           command->key_first > 0 && command->key_last == command->key_first &&
+           (command->flags & HF_COMMAND_ALL_KEYS) == 0 &&
            request->commands->argc > (uint32_t)command->key_first;
 }
 
