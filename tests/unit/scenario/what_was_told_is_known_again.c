@@ -46,7 +46,8 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
     if (hf_reply_integer(last, &integer)) {
         (void)snprintf(n->text, TEXT, "%" PRId64, integer);
     } else {
-        (void)snprintf(n->text, TEXT, "%.*s", (int)last->bytes.size, (const char *)last->bytes.data);
+        (void)snprintf(n->text, TEXT, "%.*s", (int)last->bytes.size,
+                       (const char *)last->bytes.data);
     }
 }
 
@@ -291,8 +292,8 @@ static void a_full_disk_has_an_answer(void **state)
     pass(n, 3 * S);
     assert_int_equal(strncmp(ask(n, 0, "HF.TOKEN"), "MISCONF", 7), 0);
     uint64_t now = hf_world_wall(n->world);
-    assert_int_equal(
-        strncmp(ask_of(n, 0, "HF.READ SNAPSHOT %" PRIu64 " GET a", now), "MISCONF", 7), 0);
+    assert_int_equal(strncmp(ask_of(n, 0, "HF.READ SNAPSHOT %" PRIu64 " GET a", now), "MISCONF", 7),
+                     0);
     assert_string_equal(ask(n, 0, "GET a"), "1");
     assert_string_equal(ask(n, 0, "HF.READ BOUNDED 0 GET a"), "1");
     (void)ask_of(n, 0, "HF.READ SNAPSHOT %" PRIu64 " GET a", told); /* told before: told again */
