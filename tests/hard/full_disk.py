@@ -241,6 +241,7 @@ class Disk(unittest.TestCase):
         os.mkdir(self.node.data)
         tool("chown", "-R", "65534:65534", self.node.data)
         self.node.user = 65534
+        self.node.binary = shutil.copy(BINARY, self.disk.home)  # where it was built, only root may look
         self.node.start()
         folder = os.path.join(self.node.data, self.LOG)
         refused = None

@@ -94,7 +94,7 @@ class Package(unittest.TestCase):
     def test_cmake(self):
         copy, made = os.path.join(self.place, "copy"), os.path.join(self.place, "made")
         shutil.copytree(glob.glob(self.prefix + "/**/examples", recursive=True)[0], copy)
-        self.good("cmake", "-S", copy, "-B", made, "-DCMAKE_PREFIX_PATH=" + self.prefix,
+        self.good("cmake", "-G", "Ninja", "-S", copy, "-B", made, "-DCMAKE_PREFIX_PATH=" + self.prefix,
                   "-DCMAKE_C_COMPILER=" + self.cc)
         self.good("cmake", "--build", made)
         self.check_transfer(os.path.join(made, "embedded_transfer"))
