@@ -668,7 +668,9 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
     hf_buf_raw(&op->refusal, body.data, body.size);
     hf_gateway__finalize(shard, op, 0, hf_bytes_of(NULL, 0));
     if (op->ending == HF_ENDING_CONFLICT || op->ending == HF_ENDING_REROUTE) {
-        lost(shard, op, HF_LIT("-TXNCONFLICT lost to an older transaction: start again\r\n"));
+        lost(shard, op,
+             HF_LIT("-TXNCONFLICT lost to an older transaction or to a move of its range: start "
+                    "again\r\n"));
     } else if (op->interactive) {
         lost(shard, op, hf_buf_view(&op->refusal));
     } else {

@@ -5,7 +5,8 @@
  */
 #include "engine/shard/gateway_impl.h"
 
-static const char lost_text[] = "-TXNCONFLICT lost to an older transaction: start again\r\n";
+static const char lost_text[] =
+    "-TXNCONFLICT lost to an older transaction or to a move of its range: start again\r\n";
 static const char memory_text[] = "-OOM no memory for the transaction\r\n";
 
 /* ---- Locks that the operation has: u16 shard | u8 mode | u32 size, key (internal) ---- */

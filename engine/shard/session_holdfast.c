@@ -107,45 +107,76 @@ static void put_attempt(hf_buf *out, hf_attempt attempt)
            (unsigned long long)hf_attempt_seq(attempt), hf_attempt_shard(attempt));
 }
 
-/* Parts are sorted by their attempt: all of one transaction stand together. */
-static void put_part(hf_shard *shard, const hf_part *part, uint8_t proto, hf_buf *out)
+static const hf_part *part_of(const hf_lock_txn *locks)
 {
-    uint64_t key[2] = { __builtin_bswap64(part->p.attempt.incarnation),
-                        __builtin_bswap64(part->p.attempt.seq_shard) };
+    return (const hf_part *)(const void *)((const uint8_t *)locks - offsetof(hf_part, locks));
+}
+
+/* One row of TXNS; all have the same columns. */
+typedef struct txn_row {
+    const char *kind, *state;
+    hf_attempt attempt;  /* none: a request that is no transaction of its own yet */
+    const hf_item *item; /* NULL: it does not wait here */
+    int64_t age_ms;
+    int64_t interactive, tries, commands, effects_bytes;
+} txn_row;
+
+/* Sorted by attempt: all of one transaction stand together. */
+static void put_txn(hf_shard *shard, const txn_row *row, uint8_t proto, hf_buf *out)
+{
+    uint64_t sort[2] = { __builtin_bswap64(row->attempt.incarnation),
+                         __builtin_bswap64(row->attempt.seq_shard) };
     hf_buf *text = &hf_server_of(shard)->text;
-    put_attempt(text, part->p.attempt);
-    uint32_t at = entry_begin(out, hf_bytes_of(key, sizeof key));
-    hf_resp_map(out, 9, proto);
-    hf_put_text(out, "kind", "part");
+    hf_bytes key = HF_LIT("");
+    const hf_lock_txn *holder = NULL;
+    bool waits = row->item != NULL && hf_lock_blocker(&row->item->waiter, &key, &holder);
+    hf_buf_reset(text);
+    if (row->attempt.incarnation != 0) {
+        put_attempt(text, row->attempt);
+    }
+    uint32_t at = entry_begin(out, hf_bytes_of(sort, sizeof sort));
+    hf_resp_map(out, 12, proto);
+    hf_put_text(out, "kind", row->kind);
     hf_put_bytes(out, "attempt", hf_buf_view(text));
     hf_put_number(out, "shard", shard->self);
-    hf_put_number(out, "coordinator", hf_attempt_shard(part->p.attempt));
-    hf_put_number(out, "anchor", part->p.anchor);
-    hf_put_text(out, "state", hf_participant_state_name((hf_participant_state)part->p.state));
-    hf_put_number(out, "age_ms", (int64_t)((shard->io->now_ns - part->since_ns) / 1000000));
-    hf_put_number(out, "waits", part->item != NULL);
-    hf_put_number(out, "effects_bytes", part->effects_size);
+    hf_put_text(out, "state", row->state);
+    hf_put_number(out, "age_ms", row->age_ms);
+    hf_put_number(out, "waits", row->item != NULL);
+    hf_put_bytes(out, "waits_for", waits ? shown_key(key) : HF_LIT(""));
+    hf_buf_reset(text);
+    if (holder != NULL) {
+        put_attempt(text, part_of(holder)->p.attempt);
+    }
+    hf_put_bytes(out, "held_by", hf_buf_view(text));
+    hf_put_number(out, "interactive", row->interactive);
+    hf_put_number(out, "tries", row->tries);
+    hf_put_number(out, "commands", row->commands);
+    hf_put_number(out, "effects_bytes", row->effects_bytes);
     entry_end(out, at);
+}
+
+static void put_part(hf_shard *shard, const hf_part *part, uint8_t proto, hf_buf *out)
+{
+    txn_row row = { .kind = "part",
+                    .state = hf_participant_state_name((hf_participant_state)part->p.state),
+                    .attempt = part->p.attempt,
+                    .item = part->item,
+                    .age_ms = (int64_t)((shard->io->now_ns - part->since_ns) / 1000000),
+                    .effects_bytes = part->effects_size };
+    put_txn(shard, &row, proto, out);
 }
 
 static void put_op(hf_shard *shard, const hf_op *op, uint8_t proto, hf_buf *out)
 {
-    uint64_t key[2] = { __builtin_bswap64(op->co.attempt.incarnation),
-                        __builtin_bswap64(op->co.attempt.seq_shard) };
-    uint64_t now = shard->clock.last;
-    hf_buf *text = &hf_server_of(shard)->text;
-    put_attempt(text, op->co.attempt);
-    uint32_t at = entry_begin(out, hf_bytes_of(key, sizeof key));
-    hf_resp_map(out, 8, proto);
-    hf_put_text(out, "kind", "gateway");
-    hf_put_bytes(out, "attempt", hf_buf_view(text));
-    hf_put_number(out, "shard", shard->self);
-    hf_put_text(out, "state", stage_name(op->stage));
-    hf_put_number(out, "interactive", op->interactive);
-    hf_put_number(out, "age_ms", now > op->age.ts ? (int64_t)((now - op->age.ts) / 1000000) : 0);
-    hf_put_number(out, "tries", op->tries);
-    hf_put_number(out, "commands", op->command_count);
-    entry_end(out, at);
+    uint64_t now = shard->io->wall_ns > shard->clock.last ? shard->io->wall_ns : shard->clock.last;
+    txn_row row = { .kind = "gateway",
+                    .state = stage_name(op->stage),
+                    .attempt = op->co.attempt,
+                    .age_ms = now > op->age.ts ? (int64_t)((now - op->age.ts) / 1000000) : 0,
+                    .interactive = op->interactive,
+                    .tries = op->tries,
+                    .commands = op->command_count };
+    put_txn(shard, &row, proto, out);
 }
 
 static uint32_t put_parts(hf_shard *shard, const hf_part_list *list, uint32_t left, uint8_t proto,
@@ -162,6 +193,29 @@ static uint32_t put_parts(hf_shard *shard, const hf_part_list *list, uint32_t le
     return left;
 }
 
+typedef struct requests {
+    hf_shard *shard;
+    hf_buf *out;
+    uint32_t left;
+    uint8_t proto;
+} requests;
+
+/* Who waits and is no part of a transaction: a request of one shard. */
+static void put_request(void *context, const hf_lock_waiter *waiter)
+{
+    requests *r = context;
+    const hf_item *item = (const hf_item *)(const void *)waiter;
+    if (item->part != NULL || r->left == 0) {
+        return;
+    }
+    r->left--;
+    txn_row row = { .kind = "request",
+                    .state = "queued",
+                    .item = item,
+                    .age_ms = (int64_t)((r->shard->io->now_ns - item->since_ns) / 1000000) };
+    put_txn(r->shard, &row, r->proto, r->out);
+}
+
 bool hf_answer__txns(hf_shard *shard, hf_answer *answer)
 {
     uint8_t proto = (uint8_t)answer->ask->value[0];
@@ -175,7 +229,9 @@ bool hf_answer__txns(hf_shard *shard, hf_answer *answer)
     for (uint16_t i = 0; i < shard->count; i++) {
         left = put_parts(shard, &shard->lists[i], left, proto, answer->out);
     }
-    (void)put_parts(shard, &shard->old, left, proto, answer->out);
+    left = put_parts(shard, &shard->old, left, proto, answer->out);
+    requests r = { shard, answer->out, left, proto };
+    hf_lock_table_show_waiters(shard->locks, put_request, &r);
     return true;
 }
 
@@ -199,10 +255,7 @@ static void show_lock(void *context, hf_bytes key, hf_bytes end, bool is_range, 
         return;
     }
     l->left--;
-    const hf_part *part =
-        holder == NULL
-            ? NULL
-            : (const hf_part *)(const void *)((const uint8_t *)holder - offsetof(hf_part, locks));
+    const hf_part *part = holder == NULL ? NULL : part_of(holder);
     hf_buf *text = &hf_server_of(l->shard)->text;
     hf_buf_reset(text);
     if (part != NULL) {

@@ -620,8 +620,9 @@ bool hf_session__hf_rollback(hf_shard *shard, hf_conn *conn, const hf_command *c
     }
     if (argc == 3 && hf_word_is(args[1], "TO")) {
         if (hf_gateway__txn_lost(shard, conn->op)) {
-            return hf_word_error(shard, conn,
-                                 "TXNCONFLICT lost to an older transaction: start again");
+            return hf_word_error(
+                shard, conn,
+                "TXNCONFLICT lost to an older transaction or to a move of its range: start again");
         }
         if (!hf_gateway__rollback_to(shard, conn->op, args[2])) {
             return hf_word_error(shard, conn, "ERR no such savepoint");

@@ -92,7 +92,29 @@ class Ask(ToolTest):
             client("GET", "held")
             self.assertGreater(len(self.json(self.at, "txns")), 0)
             self.assertNotEqual(self.good(self.at, "locks"), "")
-            client("HF.ROLLBACK")
+            with self.node.client() as second, self.node.client() as third:
+                second("HF.BEGIN")
+                second("SET", "own", 1)
+                second.send("SET", "held", 2)
+                third.send("SET", "held", 3)
+
+                def waiting():
+                    return {one["kind"]: one for one in self.json(self.at, "txns") if one["waits_for"] == "held"}
+
+                tool.until(lambda: len(waiting()) == 2, lambda: None)  # a part and a request
+                holder, = [one["attempt"] for one in self.json(self.at, "locks") if one["key"] == "held"]
+                own, = [one["attempt"] for one in self.json(self.at, "locks") if one["key"] == "own"]
+                self.assertEqual({one["held_by"] for one in waiting().values()}, {holder})
+                self.assertEqual(waiting()["part"]["attempt"], own)
+                self.assertEqual(waiting()["request"]["attempt"], "")
+                tool.until(lambda: min(one["age_ms"] for one in self.json(self.at, "txns")) > 0, lambda: None)
+                heads, *rows = self.good(self.at, "txns").splitlines()  # a table: one row each
+                self.assertEqual(heads.split()[:4], ["KIND", "ATTEMPT", "SHARD", "STATE"])
+                self.assertEqual(sorted(row.split()[0] for row in rows), ["gateway", "gateway", "part", "part", "request"])
+                client("HF.ROLLBACK")
+                self.assertEqual(second.reply(), "OK")
+                self.assertEqual(second("HF.COMMIT"), "OK")
+                self.assertEqual(third.reply(), "OK")
         tool.until(lambda: self.json(self.at, "locks") == [], lambda: None)
 
     def test_stats(self):

@@ -107,6 +107,13 @@ void hf_lock_holders(hf_lock *at, hf_lock_visit *visit, void *context);
 typedef void hf_lock_show(void *context, hf_bytes key, hf_bytes end, bool is_range,
                           hf_lock_mode mode, const hf_lock_txn *holder, uint32_t waiters);
 void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *context);
+/* Every waiter, at its lock; the others of a lock's queue stand behind the first. */
+typedef void hf_lock_waiter_show(void *context, const hf_lock_waiter *waiter);
+void hf_lock_table_show_waiters(const hf_lock_table *table, hf_lock_waiter_show *show,
+                                void *context);
+/* What it waits for: the key (of a range: its start), and one who holds that, NULL if nobody does:
+ * an older one is to go first. False: it does not wait. */
+bool hf_lock_blocker(const hf_lock_waiter *waiter, hf_bytes *key, const hf_lock_txn **holder);
 
 void hf_lock_wait(hf_lock_table *table, hf_lock *at, hf_lock_waiter *waiter, hf_lock_mode mode,
                   hf_age age, const hf_lock_txn *self);

@@ -33,6 +33,42 @@ void hf_lock_table_show(const hf_lock_table *table, hf_lock_show *show, void *co
     }
 }
 
+static void show_waiters(const hf_lock *lock, hf_lock_waiter_show *show, void *context)
+{
+    for (const hf_lock_waiter *w = lock->first; w != NULL; w = w->next) {
+        show(context, w);
+    }
+    for (const hf_lock_waiter *w = lock->readers; w != NULL; w = w->next) {
+        show(context, w);
+    }
+}
+
+void hf_lock_table_show_waiters(const hf_lock_table *table, hf_lock_waiter_show *show,
+                                void *context)
+{
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (const hf_lock *lock = table->buckets[i]; lock != NULL; lock = lock->next) {
+            show_waiters(lock, show, context);
+        }
+    }
+    for (const hf_lock *lock = table->ranges; lock != NULL; lock = lock->next) {
+        show_waiters(lock, show, context);
+    }
+}
+
+bool hf_lock_blocker(const hf_lock_waiter *waiter, hf_bytes *key, const hf_lock_txn **holder)
+{
+    if (waiter->lock == NULL) {
+        return false;
+    }
+    *key = hf_lock__start(waiter->lock);
+    *holder = NULL;
+    for (const hf_lock_hold *h = waiter->lock->holders; h != NULL && *holder == NULL; h = h->next) {
+        *holder = h->txn == waiter->self ? NULL : h->txn;
+    }
+    return true;
+}
+
 hf_lock_stats hf_lock_stats_get(const hf_lock_table *table)
 {
     return (hf_lock_stats){ .locks = table->lock_count,

@@ -118,6 +118,40 @@ static void a_stronger_mode_replaces_a_weaker(void **state)
     home_close(&h);
 }
 
+static void note_waiter(void *context, const hf_lock_waiter *waiter)
+{
+    const hf_lock_waiter **last = context;
+    *last = waiter;
+}
+
+static void what_is_waited_for_is_told(void **state)
+{
+    (void)state;
+    home h = home_open(1 << 20);
+    hf_lock_txn a = txn(1);
+    hf_lock_txn b = txn(2);
+    hf_lock_waiter w = { .lock = NULL };
+    const hf_lock_waiter *found = NULL;
+    const hf_lock_txn *holder;
+    hf_bytes key;
+    assert_false(hf_lock_blocker(&w, &key, &holder));
+    take(&h, "k", HF_LOCK_S, &a);
+    take(&h, "k", HF_LOCK_S, &b);
+    hf_lock_table_show_waiters(h.locks, note_waiter, &found);
+    assert_null(found);
+    wait_for(&h, "k", HF_LOCK_X, 3, &a, &w); /* its own hold is not in its way */
+    hf_lock_table_show_waiters(h.locks, note_waiter, &found);
+    assert_ptr_equal(found, &w);
+    assert_true(hf_lock_blocker(&w, &key, &holder));
+    assert_true(hf_bytes_equal(key, HF_LIT("k")));
+    assert_ptr_equal(holder, &b);
+    release(&h, &b);
+    hf_lock_unwait(h.locks, &w);
+    release(&h, &a);
+    assert_idle(&h);
+    home_close(&h);
+}
+
 static void everything_held_is_shown(void **state)
 {
     (void)state;
@@ -157,6 +191,7 @@ int main(void)
         cmocka_unit_test(open_ranges),
         cmocka_unit_test(a_stronger_mode_replaces_a_weaker),
         cmocka_unit_test(everything_held_is_shown),
+        cmocka_unit_test(what_is_waited_for_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
