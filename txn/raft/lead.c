@@ -138,6 +138,22 @@ void hf_raft__offer(hf_raft__step *s)
     }
 }
 
+/* Nobody took it in time. What was offered stays offered in this term, so there is no lease in it:
+ * a term of its own again, if a quorum will have it. True: leads no more, for now. */
+bool hf_raft__end_hand_over(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    r->transfer = 0;
+    r->offered = false;
+    r->transfer_at = HF_RAFT_NEVER;
+    if (!r->lease_off || !s->v->options->leases || !hf_raft__eligible(r)) {
+        return false;
+    }
+    hf_raft__follow(s, r->term, 0);
+    hf_raft__ask(s);
+    return true;
+}
+
 /* ---- Members ---- */
 
 /* New voters must have almost all of the log: else nothing is committed until they have. */

@@ -401,6 +401,9 @@ static void again(hf_raft__step *s, uint32_t place)
     hf_raft__peer *p = &hf_raft__peers(r)[place];
     if (p->state == HF_RAFT__SNAPSHOT) {
         p->waiting = false;
+        if (p->snap_index < r->base) {
+            begin_snapshot(s, p); /* of that one nothing is left */
+        }
     } else if (p->match < r->last || p->lost || p->state == HF_RAFT__PROBE) {
         probe(p, p->state == HF_RAFT__PROBE ? p->next : p->match + 1);
     } else {
@@ -417,10 +420,8 @@ void hf_raft__leader_tick(hf_raft__step *s)
     if (r->role != HF_RAFT_LEADER) {
         return;
     }
-    if (s->v->now >= r->transfer_at) {
-        r->transfer = 0;
-        r->offered = false;
-        r->transfer_at = HF_RAFT_NEVER;
+    if (s->v->now >= r->transfer_at && hf_raft__end_hand_over(s)) {
+        return;
     }
     for (uint32_t i = 0; i < r->config.count; i++) {
         hf_raft__peer *p = &hf_raft__peers(r)[i];

@@ -90,9 +90,6 @@ uint64_t hf_raft__hint(const hf_raft *r, uint64_t index, uint64_t term)
 {
     const hf_raft__run *run = hf_raft__runs_of(r);
     uint64_t end = hf_raft__least(index, r->last);
-    if (end <= r->base) {
-        return hf_raft__least(index, r->base);
-    }
     for (uint32_t i = r->runs; i > 0; i--) {
         if (run[i - 1].first <= end) {
             if (run[i - 1].term <= term) {
@@ -101,5 +98,6 @@ uint64_t hf_raft__hint(const hf_raft *r, uint64_t index, uint64_t term)
             end = run[i - 1].first - 1;
         }
     }
-    return end;
+    /* Before the base: only the snapshot will do. */
+    return end == r->base && r->base_term > term ? end - 1 : end;
 }

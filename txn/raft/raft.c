@@ -33,6 +33,8 @@ hf_raft *hf_raft_open(void *at, const hf_raft_limits *limits, const hf_raft_star
     r->config = r->before = start->config;
     r->config_index = r->before_index = start->index;
     r->cramped = start->config.count > limits->members;
+    /* It may have led this term, and words of that may still be on their way and bind others. */
+    r->led = start->vote == start->self ? start->term : 0;
     r->quorum_at = r->transfer_at = HF_RAFT_NEVER;
     return r;
 }
@@ -133,12 +135,10 @@ static void order(hf_raft__step *s)
     }
     for (uint32_t i = 0; i < u->message_count; i++) {
         hf_raft_message *m = &u->message[i];
-        if (m->after == PENDING) {
-            m->after = r->write > r->persisted ? r->write : 0;
-        } else {
-            /* No word of a term or a vote that a crash could take back. */
-            m->after = r->hard_write > r->persisted ? r->hard_write : 0;
-        }
+        bool log = m->after == PENDING;
+        /* No word of a term or a vote that a crash could take back. */
+        uint64_t write = log ? r->write : r->hard_write;
+        m->after = write > r->persisted ? write : 0;
     }
 }
 

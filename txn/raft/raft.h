@@ -255,8 +255,8 @@ const hf_raft_config *hf_raft_members(const hf_raft *raft, uint64_t *index);
 bool hf_raft_may_read(const hf_raft *raft, const hf_raft_view *view, uint64_t *index);
 /* How much of the log a member has, as the leader knows; false: not known. */
 bool hf_raft_match(const hf_raft *raft, uint32_t node, uint64_t *match);
-/* The oldest snapshot (its index) that is on its way to somebody: it, and the log that follows it,
- * should stay; 0: none. */
+/* The oldest snapshot (its index) that is on its way to somebody; 0: none. A HF_RAFT_COMPACT now
+ * would make it begin again with the new one. */
 uint64_t hf_raft_sends_snapshot(const hf_raft *raft);
 const char *hf_raft_role_name(hf_raft_role role);
 const char *hf_raft_message_name(hf_raft_message_kind kind);

@@ -183,6 +183,7 @@ hf_err hf_raft__read(hf_raft__step *s);
 void hf_raft__reads_go_on(hf_raft__step *s);
 hf_err hf_raft__hand_over(hf_raft__step *s, uint32_t node);
 void hf_raft__offer(hf_raft__step *s);
+bool hf_raft__end_hand_over(hf_raft__step *s);
 hf_err hf_raft__change(hf_raft__step *s, const hf_raft_config *target);
 void hf_raft__config_committed(hf_raft__step *s);
 

@@ -31,7 +31,7 @@ static void explore(void **state)
     }
     assert_null(r.wrong);
     assert_true(large || !r.full);
-    assert_int_equal(r.seen & w->seen, w->seen);
+    assert_true(r.full || (r.seen & w->seen) == w->seen);
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,8 @@ static uint64_t truth_digest(const model_state *s, uint64_t index)
 static const char *committed_agrees(const model *m, model_state *s, const summary *n)
 {
     (void)m;
-    if (n->base > s->truth_count || truth_digest(s, n->base) != n->digest) {
+    if (n->base > s->truth_count || truth_digest(s, n->base) != n->digest ||
+        (n->base != 0 && s->truth[n->base - 1].term != n->base_term)) {
         return "a snapshot is not what was committed";
     }
     for (uint64_t i = n->base + 1; i <= n->commit; i++) {
@@ -87,10 +88,40 @@ static const char *logs_match(const summary *a, const summary *b)
     return NULL;
 }
 
+/* The members in force are those of the last entry that names some, committed or not. */
+static const char *members_are_of_the_log(const summary *n)
+{
+    uint32_t config = (uint32_t)n->base_config;
+    for (uint64_t i = n->base + 1; i <= n->last; i++) {
+        if (n->log[i - n->base - 1].kind == HF_RAFT_CONFIG) {
+            config = n->log[i - n->base - 1].value;
+        }
+    }
+    return config == n->config ? NULL : "members in force that the log does not name";
+}
+
 static bool on_disk(const summary *n, uint64_t index, uint8_t term)
 {
     return index <= n->disk_base ||
            (index <= n->disk_last && n->disk[index - n->disk_base - 1].term == term);
+}
+
+/* What a leader counts is on that node's disk, unless a later leader took it away. (Where disks
+ * lose nothing.) */
+static const char *counted_is_durable(const model *m, const model_state *s)
+{
+    for (uint32_t i = 0; m->config->budget[MODEL_LOSSES] == 0 && i < MODEL_NODES; i++) {
+        const summary *leader = model__summary(m, s, i);
+        for (uint32_t k = 0; leader->role == HF_RAFT_LEADER && k < MODEL_NODES; k++) {
+            const summary *n = model__summary(m, s, k);
+            uint8_t match = leader->match[k];
+            if (n->disk_term <= leader->term && match >= leader->base && match != 0 &&
+                !on_disk(n, match, term_at(leader, match))) {
+                return "a leader counts what is on no disk";
+            }
+        }
+    }
+    return NULL;
 }
 
 /* Committed means: on the disks of a quorum. (Where members do not change and disks lose nothing.)
@@ -173,6 +204,12 @@ const char *model__judge(model *m, const model_state *before, model_state *s, ui
         const summary *was = model__summary(m, before, acted);
         look(m, s, was, n);
         wrong = leader_is_lawful(before, s, n, was, acted);
+        if (wrong == NULL && n->start == was->start && n->commit < was->commit) {
+            wrong = "a node goes back behind what it had committed";
+        }
+        if (wrong == NULL) {
+            wrong = members_are_of_the_log(n);
+        }
         if (wrong == NULL) {
             wrong = committed_agrees(m, s, n);
         }
@@ -183,6 +220,9 @@ const char *model__judge(model *m, const model_state *before, model_state *s, ui
         }
         if (wrong == NULL) {
             wrong = committed_is_durable(m, s);
+        }
+        if (wrong == NULL) {
+            wrong = counted_is_durable(m, s);
         }
     }
     return wrong == NULL ? leases_are_alone(m, s) : wrong;

@@ -28,6 +28,13 @@ static const hf_raft_options options = { .quorum_ns = HF_RAFT_NEVER,
                                          .window = 2,
                                          .leases = true };
 
+static const hf_raft_options one_by_one = { .quorum_ns = HF_RAFT_NEVER,
+                                            .message_bytes = 1,
+                                            .window_bytes = 4,
+                                            .uncommitted = 4,
+                                            .window = 2,
+                                            .leases = true };
+
 typedef struct place_world {
     node_world w;
     hf_liveness_options l;
@@ -37,7 +44,7 @@ static void world_of(const model *m, uint32_t place, uint8_t now, place_world *p
 {
     const model_config *c = m->config;
     p->l = (hf_liveness_options){ c->interval, c->support, c->margin };
-    p->w = (node_world){ .options = &options,
+    p->w = (node_world){ .options = c->batch == 1 ? &one_by_one : &options,
                          .liveness = &p->l,
                          .now = 1 + (uint64_t)now * c->rate[place] };
 }
@@ -86,7 +93,7 @@ static void sum_up(const node *n, summary *s)
     s->wake_at = n->wake_at;
     s->live_wake_at = n->live_wake_at;
     s->base = n->log.base;
-    s->base_term = n->log.base_term;
+    s->base_term = r->base_term;
     s->last = r->last;
     s->commit = r->commit;
     s->digest = n->log.digest;
@@ -95,11 +102,17 @@ static void sum_up(const node *n, summary *s)
     s->disk_base = n->disk.log.base;
     s->disk_last = n->disk.log.base + n->disk.log.count;
     s->config = node_config(&r->config);
+    s->start = n->start;
     s->role = r->role;
     s->leader = (uint8_t)r->leader;
     s->writes = (uint8_t)n->write_count;
     s->nonce = r->nonce != 0;
     s->joint = hf_raft_config_joint(&r->config);
+    for (uint32_t i = 0; i < MODEL_NODES; i++) {
+        uint64_t match = 0;
+        (void)hf_raft_match(r, i + 1, &match);
+        s->match[i] = (uint8_t)match;
+    }
     HF_ASSERT(n->log.count <= SUMMARY_LOG && n->disk.log.count <= SUMMARY_LOG);
     for (uint32_t i = 0; i < n->log.count; i++) {
         const node_entry *e = &n->log.entry[i];

@@ -42,6 +42,7 @@ typedef struct model_config {
     uint8_t interval;
     uint16_t margin; /* ... less so many thousandths */
     uint8_t slow;   /* nodes (bits) whose disks are slow, and that may crash; the others' are not */
+    uint8_t batch;  /* entries in a message; 0: two */
     bool led;       /* node 1 leads at the start, and all know it */
     bool short_net; /* what was delivered is gone */
     bool

@@ -36,7 +36,9 @@ typedef struct summary {
     uint64_t base, base_term, last, commit, digest, config_index, base_config;
     uint64_t disk_base, disk_last;
     uint32_t config; /* number of the one in force */
-    uint8_t role, leader, writes, nonce, joint, took, voters;
+    uint32_t start;
+    uint8_t role, leader, writes, nonce, joint;
+    uint8_t match[MODEL_NODES]; /* of a leader: what it counts for each node */
     struct {
         uint8_t term, kind, value;
     } log[SUMMARY_LOG], disk[SUMMARY_LOG]; /* base + 1 and on */

@@ -449,7 +449,9 @@ void node_read(node *n, const node_world *w, node_out *out)
 bool node_compact(node *n, const node_world *w)
 {
     const hf_raft *r = node_raft_of(n);
-    if (n->applied == n->log.base || n->applied > r->stable || hf_raft_sends_snapshot(r) != 0) {
+    bool full = n->log.count > NODE_LOG / 2;
+    if (n->applied == n->log.base || n->applied > r->stable ||
+        (hf_raft_sends_snapshot(r) != 0 && !full)) {
         return false;
     }
     uint64_t term = hf_raft__term_at(r, n->applied);

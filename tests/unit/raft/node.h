@@ -11,7 +11,7 @@
 #include "txn/raft/raft_impl.h"
 
 #ifndef NODE_LOG
-#define NODE_LOG 96
+#define NODE_LOG 256
 #endif
 enum {
     NODE_BATCH = 4,  /* entries in a packet */
