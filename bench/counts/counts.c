@@ -224,7 +224,7 @@ static void node_open(node *n)
     seam_open(n->world);
     hf_shard_config shard = hf_shard_defaults();
     shard.initial_splits = splits;
-    shard.balance = false;
+    shard.balance_operations = 0;
     shard.log_segment_bytes = SEGMENT_BYTES;
     shard.connections_max = 2 * CLIENTS_MAX;
     for (uint16_t i = 0; i < CORES; i++) {

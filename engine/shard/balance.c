@@ -11,9 +11,7 @@
 
 enum {
     SAMPLES = 63,
-    OPERATIONS_LEAST = 2000,       /* a second: below that nothing is worth moving */
     BYTES_MOST = 32 * 1024 * 1024, /* of the range's shard */
-    KEYS_LEAST = 256,
     RANGES_MOST = 128,
 };
 static const uint64_t second_ns = 1000000000u;
@@ -37,7 +35,8 @@ static uint64_t take_operations(hf_shard *shard)
 void hf_balance__turn(hf_shard *shard)
 {
     hf_balance *b = &shard->balance;
-    if (!shard->config.balance || shard->count == 1 || shard->io->now_ns < b->next_ns) {
+    if (shard->config.balance_operations == 0 || shard->count == 1 ||
+        shard->io->now_ns < b->next_ns) {
         return;
     }
     b->next_ns = shard->io->now_ns + second_ns;
@@ -67,8 +66,8 @@ void hf_balance__heard(hf_shard *shard, uint16_t from, uint64_t operations, uint
     }
     b->heard = 0;
     bool lopsided = b->operations[most] * shard->count > total + total / 2;
-    if (total < OPERATIONS_LEAST || !lopsided || b->bytes[most] > BYTES_MOST ||
-        b->keys[most] < KEYS_LEAST || shard->map.count >= RANGES_MOST ||
+    if (total < shard->config.balance_operations || !lopsided || b->bytes[most] > BYTES_MOST ||
+        b->keys[most] < shard->config.balance_keys || shard->map.count >= RANGES_MOST ||
         shard->io->now_ns < b->rest_until_ns) {
         return;
     }

@@ -37,7 +37,8 @@ hf_shard_config hf_shard_defaults(void)
         .pipeline_max = 1024,
         .timers_max = 1 << 17,
         .output_max = 256u << 20,
-        .balance = true,
+        .balance_operations = 2000, /* below that nothing is worth moving */
+        .balance_keys = 256,
         .version = "0.1.0",
     };
 }

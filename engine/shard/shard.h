@@ -44,7 +44,9 @@ typedef struct hf_shard_config {
      * so on in turn; NULL: one range, at the first shard. The same for the life of a data
      * directory. Lent. */
     const char *initial_splits;
-    bool balance;        /* small busy ranges are split and moved by themselves */
+    /* Small busy ranges are split and moved by themselves, from so many operations a second on and
+     * where there are so many keys. 0 operations: never. */
+    uint32_t balance_operations, balance_keys;
     const char *version; /* as INFO tells it; lent */
     uint64_t process_id; /* likewise; 0: not told */
 } hf_shard_config;

@@ -37,6 +37,11 @@ uint64_t hf_run_boots(const hf_run_state *run)
     return run->boots;
 }
 
+uint64_t hf_run_record_max(const hf_run_state *run)
+{
+    return run->plan.shard.log_staging_bytes / 2;
+}
+
 uint64_t hf_run_wall_max(const hf_run_state *run)
 {
     uint64_t wall = hf_world_wall(run->world);

@@ -302,6 +302,15 @@ static void draw_node(hf_run_state *run)
     c->connections_max = 128;
     c->pipeline_max = (uint32_t)(4u << hf_world_prng_below(&prng, 7));
     c->initial_splits = "1,2,3,4,5,6,7";
+    hf_world_prng balance = stream(run, 13);
+    if (run->scenario->moves && hf_world_prng_coin(&balance)) {
+        c->balance_operations = 1 + (uint32_t)hf_world_prng_below(&balance, 50);
+        c->balance_keys = 1;
+    }
+    hf_world_prng large = stream(run, 12);
+    if (run->scenario->small && hf_world_prng_below(&large, 3) == 0) {
+        c->log_staging_bytes = 20 << 20; /* a transaction may have 10 MiB at one shard */
+    }
     uint64_t more = hf_world_prng_between(&prng, 16, 48);
     uint64_t least = hf_shard_least_bytes(c);
     plan->shard_bytes =

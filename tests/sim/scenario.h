@@ -83,7 +83,7 @@ uint16_t hf_run_cores(const hf_run_state *run);
 uint64_t hf_run_boots(const hf_run_state *run); /* so far */
 /* When the last clean stop began: from then on a node closes what it has answered. */
 uint64_t hf_run_stopped_at(const hf_run_state *run);
-bool hf_run_is_small(const hf_run_state *run);
+uint64_t hf_run_record_max(const hf_run_state *run); /* bytes of one transaction at one shard */
 /* The latest time the wall clock ever showed, and how far a core's idea of it may lag behind. */
 uint64_t hf_run_wall_max(const hf_run_state *run);
 uint64_t hf_run_wall_slack(const hf_run_state *run);

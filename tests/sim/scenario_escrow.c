@@ -1,9 +1,10 @@
 /* escrow: hot quantities with a floor and a ceiling, added to from both sides at once.
  *
  * Quantity q is a key (q < quantities / 2) or a field of a record. Every sum that anyone can see
- * lies between the bounds; a refusal must have had a reason. Beside them a few odd keys are made
- * and deleted, as a number by one and as a record by another, with sums at the edge of 64 bits:
- * whatever comes of it, the node must stay sane.
+ * lies between the bounds; a refusal must have had a reason. Flavour "wide": the bounds are those
+ * of 64 bits, which the additions of several clients leave together. Beside them a few odd keys are
+ * made and deleted, as a number by one and as a record by another, with sums at the edge of 64
+ * bits: whatever comes of it, the node must stay sane.
  */
 #include "tests/sim/checkers/check_counter.h"
 #include "tests/sim/run.h"
@@ -21,6 +22,8 @@ typedef struct quantities {
     uint32_t count;
     int64_t low, high;
     int64_t delta_max;
+    int64_t opening;
+    int64_t hopeless; /* fits nowhere; 0: there is no such addition */
     uint32_t reads_ppm;
 } quantities;
 
@@ -178,6 +181,7 @@ static void start(hf_workload *w, hf_actor *a)
     bool read = hf_world_prng_chance(prng, q->reads_ppm);
     o->form = read ? (hf_world_prng_coin(prng) ? READ_ONE : READ_EXEC)
                    : (form)hf_world_prng_below(prng, ADD_FORMS);
+    o->form = o->form == ADD_HOPELESS && q->hopeless == 0 ? ADD_EXEC : o->form;
     bool one = o->form == READ_ONE || o->form == ADD_PLAIN;
     o->count = one ? 1 : 1 + (uint32_t)hf_world_prng_below(prng, ADDS_MAX);
     o->txn = hf_actor_begin(a);
@@ -194,8 +198,7 @@ static void start(hf_workload *w, hf_actor *a)
         int64_t size = (int64_t)hf_world_prng_between(prng, 1, (uint64_t)q->delta_max);
         o->delta[i] = hf_world_prng_coin(prng) ? size : -size;
         if (o->form == ADD_HOPELESS && i + 1 == o->count) {
-            o->delta[i] =
-                hf_world_prng_coin(prng) ? 2 * (q->high - q->low + 1) : -2 * (q->high - q->low + 1);
+            o->delta[i] = hf_world_prng_coin(prng) ? q->hopeless : -q->hopeless;
         }
         if (o->form != ADD_IF_NOT) {
             (void)hf_history_add(&w->history, o->txn, o->quantity[i], o->delta[i]);
@@ -386,11 +389,10 @@ static void setup(hf_workload *w, hf_actor *a)
     o->form = SETUP;
     o->txn = hf_actor_begin(a);
     for (uint32_t i = 0; i < q->count; i++) {
-        int64_t value = q->low + (q->high - q->low) / 2;
         hf_workload_key(w, i, key);
         hf_client_put(&a->client, is_field(q, i) ? "HSET %s f %" PRId64 : "SET %s %" PRId64, key,
-                      value);
-        hf_history_open_key(&w->history, o->txn, i, value, q->low, q->high);
+                      q->opening);
+        hf_history_open_key(&w->history, o->txn, i, q->opening, q->low, q->high);
     }
     hf_client_send(&a->client);
 }
@@ -416,7 +418,15 @@ static void quantities_open(hf_workload *w)
     q->low = (int64_t)hf_world_prng_below(&w->prng, 20) - 10;
     q->high = q->low + 5 + (int64_t)hf_world_prng_below(&w->prng, 100);
     q->delta_max = 1 + (q->high - q->low) / 2;
+    q->hopeless = 2 * (q->high - q->low + 1);
     q->reads_ppm = (uint32_t)hf_world_prng_between(&w->prng, 50000, 400000);
+    q->opening = q->low + (q->high - q->low) / 2;
+    if (strcmp(w->flavour, "wide") == 0) {
+        q->low = INT64_MIN;
+        q->high = INT64_MAX;
+        q->delta_max = INT64_MAX / ADDS_MAX;
+        q->hopeless = 0;
+    }
 }
 
 static void quantities_close(hf_workload *w)

@@ -1,6 +1,7 @@
 /* register: few keys, each a register; linearizable key by key.
  *
- * Values are unique numbers, "17" or "17:padding"; flavour "large" pads up to a megabyte.
+ * Values are unique numbers, "17" or "17:padding"; flavour "large" pads up to a megabyte, or up to
+ * three where a transaction may have so much.
  */
 #include "tests/sim/checkers/check_register.h"
 #include "tests/sim/run.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_MAX = 8, PAD_MAX = 1 << 20, OP_KEYS = 4 };
+enum { KEYS_MAX = 8, PAD_HEAD = 24, PAD_LEAST = 50000, PAD_MAX = 3 << 20, OP_KEYS = 4 };
 
 typedef struct registers {
     uint32_t keys;
@@ -66,30 +67,40 @@ static op *op_of(hf_actor *actor)
 
 /* ---- Values ---- */
 
-static bool value_of(const hf_reply *reply, int64_t *value)
+/* The padding follows from the value: a condition can name the whole text again. */
+static uint32_t pad_of(const registers *r, int64_t value)
 {
-    *value = HF_NIL;
-    if (reply->kind == '_') {
-        return true;
-    }
-    if (reply->kind != '$' || reply->bytes.size == 0) {
-        return false;
-    }
+    return r->pad_max == 0 ? 0 : (uint32_t)(hf_world_mix((uint64_t)value) % (r->pad_max + 1));
+}
+
+static bool digits_of(hf_bytes text, int64_t *value, uint32_t *size)
+{
     *value = 0;
-    for (uint32_t i = 0; i < reply->bytes.size && reply->bytes.data[i] != ':'; i++) {
-        uint8_t c = reply->bytes.data[i];
+    *size = 0;
+    while (*size < text.size && text.data[*size] != ':') {
+        uint8_t c = text.data[(*size)++];
         if (c < '0' || c > '9') {
             return false;
         }
         *value = *value * 10 + (c - '0');
     }
-    return true;
+    return *size != 0;
 }
 
-/* The padding follows from the value: a condition can name the whole text again. */
-static uint32_t pad_of(const registers *r, int64_t value)
+/* Every byte of it counts: the number, and the padding that belongs to it. */
+static bool value_of(const registers *r, const hf_reply *reply, int64_t *value)
 {
-    return r->pad_max == 0 ? 0 : (uint32_t)(hf_world_mix((uint64_t)value) % (r->pad_max + 1));
+    uint32_t digits;
+    *value = HF_NIL;
+    if (reply->kind == '_') {
+        return true;
+    }
+    if (reply->kind != '$' || !digits_of(reply->bytes, value, &digits)) {
+        return false;
+    }
+    uint32_t pad = pad_of(r, *value);
+    return reply->bytes.size == digits + (pad == 0 ? 0 : pad + 1) &&
+           (pad == 0 || memcmp(reply->bytes.data + digits + 1, r->pad + PAD_HEAD, pad) == 0);
 }
 
 static void put_value(hf_client *c, registers *r, int64_t value)
@@ -99,10 +110,10 @@ static void put_value(hf_client *c, registers *r, int64_t value)
         hf_client_put_text(c, "%" PRId64, value);
         return;
     }
-    char head[24];
+    char head[PAD_HEAD];
     int size = snprintf(head, sizeof head, "%" PRId64 ":", value);
-    memcpy(r->pad + 24 - size, head, (size_t)size);
-    hf_client_put_word(c, hf_bytes_of(r->pad + 24 - size, pad + (uint32_t)size));
+    memcpy(r->pad + PAD_HEAD - size, head, (size_t)size);
+    hf_client_put_word(c, hf_bytes_of(r->pad + PAD_HEAD - size, pad + (uint32_t)size));
 }
 
 static void put_key(hf_client *c, const hf_workload *w, uint32_t key)
@@ -172,7 +183,7 @@ static void log_read(hf_workload *w, uint32_t txn, uint32_t key, const hf_reply 
     if (reply == NULL) {
         return;
     }
-    if (!value_of(reply, &value)) {
+    if (!value_of(r, reply, &value)) {
         if (reply->kind != '-') {
             hf_run_fail(w->run, HF_RUN_WRONG, "register %u holds what nobody wrote", key);
         }
@@ -713,7 +724,9 @@ static void registers_open(hf_workload *w)
     static const uint32_t pads[] = { 0, 0, 100, 2000, 20000 };
     r->pad_max = pads[hf_world_prng_below(&w->prng, sizeof pads / sizeof pads[0])];
     if (strcmp(w->flavour, "large") == 0) {
-        r->pad_max = (uint32_t)hf_world_prng_between(&w->prng, 50000, PAD_MAX);
+        uint64_t most = hf_run_record_max(w->run) / 3;
+        most = most < (1 << 20) ? 1 << 20 : most < PAD_MAX ? most : PAD_MAX;
+        r->pad_max = (uint32_t)hf_world_prng_between(&w->prng, PAD_LEAST, most);
     }
     r->kinds_off = (uint32_t)hf_world_prng_next(&w->prng) & (uint32_t)hf_world_prng_next(&w->prng) &
                    ~(1u << GET | 1u << SET);
