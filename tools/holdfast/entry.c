@@ -257,7 +257,7 @@ bool hf_entry_describe(const hf_log_record *record, hf_tree *map)
         return put_finalize(&r, map);
     case HF_ENTRY_TOMBSTONE:
         put_attempt(&r, map);
-        return !r.bad;
+        return !r.bad && hf_reader_left(&r) == 0;
     case HF_ENTRY_RANGE:
         return put_ranges(&r, map);
     case HF_ENTRY_BULK:
