@@ -129,7 +129,7 @@ static int set_up(void **state)
     n->config.log_staging_bytes = 4 << 20;
     n->config.connections_max = 16;
     n->config.initial_splits = "m";
-    n->config.balance = false;
+    n->config.balance_operations = 0;
     for (uint32_t i = 0; i < CORES; i++) {
         n->regions[i] = aligned_alloc(REGION_ALIGN, REGION_BYTES);
         HF_ASSERT(n->regions[i] != NULL);
