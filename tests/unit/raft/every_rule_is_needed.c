@@ -24,7 +24,12 @@ static const char *const planted[] = {
 #undef X
 };
 
-enum { MUTANTS_MAX = 128, PLANTED = sizeof planted / sizeof planted[0], MILLION = 1000000, EVENTS = 30000 };
+enum {
+    MUTANTS_MAX = 128,
+    PLANTED = sizeof planted / sizeof planted[0],
+    MILLION = 1000000,
+    EVENTS = 30000
+};
 
 typedef struct mutant {
     char name[64], judge[16], place[32];

@@ -13,10 +13,10 @@ enum {
     FLIGHTS_MAX = 4096,
     CLIENTS = 4,
     TRUTH_MAX = 200000,
-    PATIENCE = 2000,  /* a client asks somebody else */
-    HEALED = 20000,   /* within so long everything goes on, */
-    SILENCE = 3000,   /* ... and then is silent for so long */
-    UNIT = 1000,      /* of the clocks' rates */
+    PATIENCE = 2000, /* a client asks somebody else */
+    HEALED = 20000,  /* within so long everything goes on, */
+    SILENCE = 3000,  /* ... and then is silent for so long */
+    UNIT = 1000,     /* of the clocks' rates */
 };
 
 typedef struct flight {
@@ -372,7 +372,9 @@ static void partition(life *l)
     for (uint32_t i = 1; i <= NODES; i++) {
         for (uint32_t k = 1; k <= NODES; k++) {
             bool parted = (side >> i & 1) != (side >> k & 1);
-            l->cut[i][k] = how == 0 ? parted : how == 1 ? parted && (side >> i & 1) != 0 : how == 2 && hf_prng_chance(&l->prng, 1, 3);
+            l->cut[i][k] = how == 0   ? parted
+                           : how == 1 ? parted && (side >> i & 1) != 0
+                                      : how == 2 && hf_prng_chance(&l->prng, 1, 3);
         }
     }
     l->loss = hf_prng_chance(&l->prng, 1, 2) ? 0 : (uint32_t)hf_prng_below(&l->prng, 30);
@@ -629,7 +631,8 @@ static void must_go_on(life *l)
     uint64_t reads = l->result->lease_reads;
     heal(l);
     uint64_t end = l->now + HEALED;
-    while (l->now < end && (l->result->writes < writes + 10 || l->result->lease_reads < reads + 3)) {
+    while (l->now < end &&
+           (l->result->writes < writes + 10 || l->result->lease_reads < reads + 3)) {
         run_until(l, l->now + 100, UINT64_MAX);
     }
     if (l->result->writes < writes + 10 || l->result->lease_reads < reads + 3) {
@@ -689,24 +692,27 @@ static void tell_state(const life *l, char *text, size_t size)
         const hf_raft *r = node_raft_of(n);
         at += (size_t)snprintf(
             text + at, size - at,
-            "  node %u%s clock %llu %s term %llu vote %u leader %u promise %u/%llx base %llu last %llu "
+            "  node %u%s clock %llu %s term %llu vote %u leader %u promise %u/%llx base %llu last "
+            "%llu "
             "stable %llu commit %llu timer %lld liveness %lld nonce %llu writes %u%s members",
             i, n->down != 0 ? " down" : "", (unsigned long long)clock_of(l, i),
             hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term, r->vote,
             r->leader, r->promise_node, (unsigned long long)r->promise_epoch,
-            (unsigned long long)r->base, (unsigned long long)r->last,
-            (unsigned long long)r->stable, (unsigned long long)r->commit, (long long)n->wake_at,
-            (long long)n->live_wake_at, (unsigned long long)r->nonce, n->write_count,
-            r->cramped ? " cramped" : "");
+            (unsigned long long)r->base, (unsigned long long)r->last, (unsigned long long)r->stable,
+            (unsigned long long)r->commit, (long long)n->wake_at, (long long)n->live_wake_at,
+            (unsigned long long)r->nonce, n->write_count, r->cramped ? " cramped" : "");
         for (uint32_t k = 0; k < r->config.count && at < size; k++) {
             at += (size_t)snprintf(text + at, size - at, " %u:%u", r->config.node[k],
                                    r->config.role[k]);
         }
         for (uint32_t k = 0; r->role == HF_RAFT_LEADER && k < r->config.count && at < size; k++) {
             const hf_raft__peer *p = &hf_raft__peers_of(r)[k];
-            at += (size_t)snprintf(text + at, size - at, "\n    %u: state %u match %llu next %llu %s%s resend %lld epoch %llx",
-                                   p->node, p->state, (unsigned long long)p->match, (unsigned long long)p->next, p->waiting ? "waiting" : "", p->lost ? " lost" : "",
-                                   (long long)p->resend_at, (unsigned long long)p->epoch);
+            at += (size_t)snprintf(
+                text + at, size - at,
+                "\n    %u: state %u match %llu next %llu %s%s resend %lld epoch %llx", p->node,
+                p->state, (unsigned long long)p->match, (unsigned long long)p->next,
+                p->waiting ? "waiting" : "", p->lost ? " lost" : "", (long long)p->resend_at,
+                (unsigned long long)p->epoch);
         }
         at += at < size ? (size_t)snprintf(text + at, size - at, "\n") : 0;
     }

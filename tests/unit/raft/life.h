@@ -1,5 +1,5 @@
-/* A seeded life of one group: up to six nodes, each with its own clock, disk and connections, all of
- * them faulty; clients that write and read; members that change in the middle of it. Judged: all
+/* A seeded life of one group: up to six nodes, each with its own clock, disk and connections, all
+ * of them faulty; clients that write and read; members that change in the middle of it. Judged: all
  * nodes apply the same; what a client was told stays; a read sees what was told before it began
  * (entries and reads have one order, so that is linearizability); when the faults stop, everything
  * goes on within a bound, and then is silent.
@@ -23,7 +23,7 @@ typedef struct life_config {
 
 typedef struct life_result {
     const char *wrong; /* NULL: all was right */
-    char state[4096]; /* the nodes, when it went wrong */
+    char state[4096];  /* the nodes, when it went wrong */
     uint64_t events, at;
     uint64_t writes, lease_reads, round_reads, elections, crashes, losses, changes, snapshots;
 } life_result;

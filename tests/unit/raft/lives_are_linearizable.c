@@ -37,13 +37,14 @@ static void live(life_config c)
         sum.changes += r.changes;
         sum.snapshots += r.snapshots;
     }
-    printf("%llu events: %llu writes, %llu lease reads, %llu round reads, %llu terms, %llu crashes, "
-           "%llu losses, %llu changes, %llu snapshots\n",
-           (unsigned long long)sum.events, (unsigned long long)sum.writes,
-           (unsigned long long)sum.lease_reads, (unsigned long long)sum.round_reads,
-           (unsigned long long)sum.elections, (unsigned long long)sum.crashes,
-           (unsigned long long)sum.losses, (unsigned long long)sum.changes,
-           (unsigned long long)sum.snapshots);
+    printf(
+        "%llu events: %llu writes, %llu lease reads, %llu round reads, %llu terms, %llu crashes, "
+        "%llu losses, %llu changes, %llu snapshots\n",
+        (unsigned long long)sum.events, (unsigned long long)sum.writes,
+        (unsigned long long)sum.lease_reads, (unsigned long long)sum.round_reads,
+        (unsigned long long)sum.elections, (unsigned long long)sum.crashes,
+        (unsigned long long)sum.losses, (unsigned long long)sum.changes,
+        (unsigned long long)sum.snapshots);
     assert_true(sum.writes > 20 * lives && sum.lease_reads > 5 * lives && sum.round_reads > 0);
     assert_true(!c.losses || sum.losses > 0);
     assert_true(!c.members || sum.changes > lives);
