@@ -55,13 +55,18 @@ static void arm(hf_raft__step *s)
     s->r->election_at = hf_raft__later(s->v->now, o->election_ns + extra);
 }
 
+/* Others may be bound to this replica, which led this term or may have, and leads no more. */
+static bool owes_release(const hf_raft *r)
+{
+    return r->led == r->term && r->term != 0;
+}
+
 /* A timer only where there is something to wait for: no leader that is alive. */
 void hf_raft__arm(hf_raft__step *s)
 {
     hf_raft *r = s->r;
-    if (r->role == HF_RAFT_LEADER || (r->leader != 0 && hf_raft__promised(r, s->v))) {
-        r->election_at = HF_RAFT_NEVER;
-    } else if (!hf_raft__eligible(r) && r->led != r->term) {
+    bool led = r->role == HF_RAFT_LEADER || (r->leader != 0 && hf_raft__promised(r, s->v));
+    if (led || !(hf_raft__eligible(r) || owes_release(r))) {
         r->election_at = HF_RAFT_NEVER;
     } else if (r->election_at == HF_RAFT_NEVER || r->leader != 0) {
         arm(s);
@@ -213,7 +218,7 @@ void hf_raft__election_tick(hf_raft__step *s)
         r->election_at = HF_RAFT_NEVER;
     } else if (!hf_raft__eligible(r)) {
         r->election_at = HF_RAFT_NEVER;
-        if (r->led == r->term && r->leader == 0) {
+        if (owes_release(r) && r->leader == 0) {
             release(s);
             arm(s);
         }
@@ -311,9 +316,8 @@ void hf_raft__on_vote_reply(hf_raft__step *s, const hf_raft_message *m)
         }
         return;
     }
-    if (pre && r->role == HF_RAFT_ASKING && m->term == r->term + 1) {
-        count(s, m->from);
-    } else if (!pre && r->role == HF_RAFT_CANDIDATE && m->term == r->term) {
+    hf_raft_role asked = pre ? HF_RAFT_ASKING : HF_RAFT_CANDIDATE;
+    if (r->role == asked && m->term == r->term + pre) {
         count(s, m->from);
     }
 }

@@ -25,8 +25,8 @@ uint64_t hf_raft__lease_until(const hf_raft *r, const hf_raft_view *v)
 bool hf_raft_may_read(const hf_raft *r, const hf_raft_view *v, uint64_t *index)
 {
     *index = r->commit;
-    return r->role == HF_RAFT_LEADER && v->options->leases && !r->lease_off &&
-           r->commit >= r->term_start && v->now < hf_raft__lease_until(r, v);
+    return r->role == HF_RAFT_LEADER && v->options->leases && hf_liveness_trusted(v->live) &&
+           !r->lease_off && r->commit >= r->term_start && v->now < hf_raft__lease_until(r, v);
 }
 
 /* A leader that a quorum does not follow gives up: its clients shall look for another. */

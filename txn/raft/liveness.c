@@ -68,7 +68,7 @@ static void tell(hf_liveness *l, hf_liveness_peer *p, bool anew, uint64_t now,
                  hf_liveness_update *update)
 {
     bool keeps = hf_liveness_keeps(l, p->node, now) != 0;
-    bool has = p->has_until > now && !l->distrusted;
+    bool has = p->has_until > now;
     if (anew || keeps != p->told_keeps || has != p->told_has) {
         update->changed |= UINT32_C(1) << (p - l->peer);
     }
@@ -188,9 +188,18 @@ void hf_liveness_distrust(hf_liveness *l, const hf_liveness_options *options, bo
     l->round++;
     l->mute_to = now + options->support_ns;
     for (uint32_t i = 0; i < l->count; i++) {
-        l->peer[i].has_until = 0;
-        l->peer[i].ask_at = now;
+        hf_liveness_peer *p = &l->peer[i];
+        p->has_until = 0;
+        p->ask_at = now;
+        if (p->keeps_until > l->mute_to) {
+            p->keeps_until = l->mute_to; /* the clock went back: not longer than ever promised */
+        }
     }
+}
+
+bool hf_liveness_trusted(const hf_liveness *l)
+{
+    return !l->distrusted;
 }
 
 bool hf_liveness_may_vote(const hf_liveness *l, uint64_t now)
@@ -211,7 +220,7 @@ uint64_t hf_liveness_keeps(const hf_liveness *l, uint32_t node, uint64_t now)
 uint64_t hf_liveness_has(const hf_liveness *l, uint32_t node, uint64_t *epoch)
 {
     *epoch = 0;
-    for (uint32_t i = 0; i < l->count && !l->distrusted; i++) {
+    for (uint32_t i = 0; i < l->count; i++) {
         if (l->peer[i].node == node) {
             *epoch = l->peer[i].has_epoch;
             return l->peer[i].has_until;

@@ -70,7 +70,7 @@ typedef struct hf_liveness {
     uint32_t epochs;  /* used in this start */
     uint32_t round;   /* answers to what was asked on a clock that jumped are void */
     uint64_t mute_to; /* no vote before: promises of the life before may stand */
-    bool distrusted;  /* this node's clock: nothing is counted on */
+    bool distrusted;  /* this node's clock: no leases */
     hf_liveness_peer peer[HF_LIVENESS_PEERS_MAX];
 } hf_liveness;
 
@@ -95,11 +95,13 @@ void hf_liveness_tick(hf_liveness *l, const hf_liveness_options *options, uint64
 void hf_liveness_receive(hf_liveness *l, const hf_liveness_options *options,
                          const hf_liveness_message *message, uint64_t now,
                          hf_liveness_update *update);
-/* The clock of this node jumped, or runs at a rate outside the margin: what it counted on ends now,
- * and what it promised is kept for a whole time anew. `trusted`: from now on it is good again. */
+/* The clock of this node jumped, or runs at a rate outside the margin (`trusted` false): what it
+ * counted on ends, what it promised is kept for a whole time anew, and while it lasts there are no
+ * leases here; who is alive is known all the same. A jump alone, or the end of it: `trusted`. */
 void hf_liveness_distrust(hf_liveness *l, const hf_liveness_options *options, bool trusted,
                           uint64_t now);
 
+bool hf_liveness_trusted(const hf_liveness *l);
 bool hf_liveness_may_vote(const hf_liveness *l, uint64_t now);
 /* The epoch under which this node keeps support for `node` now; 0: it does not. */
 uint64_t hf_liveness_keeps(const hf_liveness *l, uint32_t node, uint64_t now);

@@ -629,7 +629,6 @@ static void must_go_on(life *l)
 {
     uint64_t writes = l->result->writes;
     uint64_t reads = l->result->lease_reads;
-    heal(l);
     uint64_t end = l->now + HEALED;
     while (l->now < end &&
            (l->result->writes < writes + 10 || l->result->lease_reads < reads + 3)) {
@@ -638,6 +637,29 @@ static void must_go_on(life *l)
     if (l->result->writes < writes + 10 || l->result->lease_reads < reads + 3) {
         wrong("nothing goes on though nothing is broken");
     }
+}
+
+/* Leadership is offered to one who does not hear of it. */
+static void offer_in_vain(life *l)
+{
+    l->quiet = true;
+    run_until(l, l->now + SILENCE, UINT64_MAX);
+    uint32_t from = a_leader(l);
+    const hf_raft *r = from == 0 ? NULL : node_raft_of(&l->nodes[from]);
+    for (uint32_t i = 0; r != NULL && i < r->config.count; i++) {
+        uint32_t to = r->config.node[i];
+        if (to != from && r->config.role[i] == HF_RAFT_VOTER) {
+            node_world w = world(l, from);
+            node_out out = { .count = 0 };
+            l->cut[from][to] = true;
+            node_hand_over(&l->nodes[from], &w, to, &out);
+            after(l, &l->nodes[from], &out);
+            l->cut[from][to] = false;
+            break;
+        }
+    }
+    run_until(l, l->now + 2 * options.election_ns, UINT64_MAX);
+    l->quiet = false;
 }
 
 static void must_be_silent(life *l)
@@ -736,6 +758,9 @@ void life_run(const life_config *config, life_result *result)
     if (setjmp(stopped) == 0) {
         open_life(&l);
         run_until(&l, HF_RAFT_NEVER, config->events);
+        heal(&l);
+        must_go_on(&l);
+        offer_in_vain(&l);
         must_go_on(&l);
         must_be_silent(&l);
     } else {

@@ -191,7 +191,7 @@ static bool act(const model *m, node *n, action a, uint8_t now, node_out *out)
     case A_CRASH:
         node_crash(n);
         if (a >> 24 == A_LOSE) {
-            node_lose(n, n->disk.log.base + n->disk.log.count);
+            node_lose(n, n->disk.log.base + n->disk.log.count - argument);
         }
         start(m, n, now, false);
         return true;
@@ -470,7 +470,7 @@ static bool allowed(const model *m, model_state *s, action a)
     case A_CRASH:
         return (m->config->slow >> place & 1) != 0 && spend(s, MODEL_CRASHES);
     case A_LOSE:
-        return (m->config->slow >> place & 1) != 0 && n->disk_last > n->disk_base &&
+        return (m->config->slow >> place & 1) != 0 && n->disk_last > n->disk_base + (a & 0xffff) &&
                spend(s, MODEL_LOSSES);
     case A_PROPOSE:
         return n->role == HF_RAFT_LEADER && spend(s, MODEL_PROPOSALS);
@@ -504,9 +504,10 @@ uint32_t model__actions(const model *m, const model_state *s, action *actions, u
         actions[n++] = action_of(A_DELIVER, to - 1, s->net[i]);
     }
     for (uint32_t i = 0; i < MODEL_NODES; i++) {
-        for (action_kind kind = A_FLUSH; kind <= A_LOSE; kind++) {
-            actions[n++] = action_of(kind, i, 0);
-        }
+        actions[n++] = action_of(A_FLUSH, i, 0);
+        actions[n++] = action_of(A_CRASH, i, 0);
+        actions[n++] = action_of(A_LOSE, i, 0); /* one entry */
+        actions[n++] = action_of(A_LOSE, i, 1); /* two */
         for (uint32_t k = 1; k <= MODEL_NODES; k++) {
             if (k != i + 1) {
                 actions[n++] = action_of(A_LIVE, i, k);

@@ -18,8 +18,8 @@ enum {
     NODE_WRITES = 3, /* on their way to the disk */
     NODE_HELD = 12,
     NODE_OUT = 64,
-    NODE_PIECES = 3, /* of a snapshot */
-    NODE_RUNS = 12,
+    NODE_PIECES = 3,                     /* of a snapshot */
+    NODE_RUNS = NODE_LOG < 64 ? 12 : 64, /* terms in a log */
 };
 
 typedef struct node_entry {
