@@ -2,13 +2,20 @@
 
 /* ---- Connections ---- */
 
+/* Where a connection is looked for before the map is asked. */
+static hf_conn **found_at(hf_session *session, hf_conn_id id)
+{
+    return &session->found[id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - HF_FOUND_BITS)];
+}
+
 hf_conn *hf_conn__find(hf_shard *shard, hf_conn_id id)
 {
     hf_session *session = shard->session;
-    if (session->found == NULL || session->found->id != id) {
-        session->found = hf_map_find_pointer(&session->conns, hf_id_of(id));
+    hf_conn **found = found_at(session, id);
+    if (*found == NULL || (*found)->id != id) {
+        *found = hf_map_find_pointer(&session->conns, hf_id_of(id));
     }
-    return session->found;
+    return *found;
 }
 
 void hf_conn__dirty(hf_shard *shard, hf_conn *conn)
@@ -147,7 +154,7 @@ void hf_session__closed(hf_shard *shard, hf_conn_id id)
     }
     hf_heap_give(shard->heap, conn->slots);
     (void)hf_map_drop(&session->conns, hf_id_of(id));
-    session->found = NULL;
+    *found_at(session, id) = NULL;
     session->weight -= conn->weight;
     hf_heap_give(shard->heap, conn);
     session->count--;
@@ -566,7 +573,9 @@ void hf_session__received(hf_shard *shard, hf_conn_id id, hf_bytes data)
         hf_weight__of(shard->session, conn);
         return;
     }
+    conn->piece_first = conn->next_number;
     process(shard, conn);
+    conn->piece_end = conn->next_number;
     set_receive(shard, conn);
     hf_weight__of(shard->session, conn);
     hf_weight__limit(shard);
@@ -593,6 +602,21 @@ void hf_session__ended(hf_shard *shard, hf_conn_id id)
 
 /* ---- Bytes out ---- */
 
+/* Requests that came in one piece are answered in one, if the rest is ready soon: a client that
+ * wrote them together waits for all of them, and a send costs as much as several requests. */
+static bool gathers(const hf_shard *shard, hf_conn *conn)
+{
+    uint32_t answered = conn->first - conn->piece_first;
+    uint32_t count = conn->piece_end - conn->piece_first;
+    if (answered == 0 || answered >= count || conn->out.size > HF_GATHER_BYTES ||
+        conn->listener != HF_LISTENER_CLIENT) {
+        return false;
+    }
+    uint64_t now = shard->io->now_ns;
+    conn->gathers_ns = conn->gathers_ns == 0 ? now : conn->gathers_ns;
+    return now - conn->gathers_ns < HF_GATHER_NS;
+}
+
 static void flush(hf_shard *shard, hf_conn *conn)
 {
     if (conn->is_sending || conn->closing) {
@@ -604,6 +628,11 @@ static void flush(hf_shard *shard, hf_conn *conn)
         }
         return;
     }
+    if (gathers(shard, conn)) {
+        hf_conn__dirty(shard, conn); /* looked at again in the next turn */
+        return;
+    }
+    conn->gathers_ns = 0;
     hf_buf spare = conn->sending;
     conn->sending = conn->out;
     conn->out = spare;

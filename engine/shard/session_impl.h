@@ -6,9 +6,12 @@
 #include "engine/shard/session.h"
 
 enum {
-    HF_IN_PAUSE = 1 << 20,  /* unread request bytes at which a connection is no longer read from */
-    HF_OUT_PAUSE = 1 << 20, /* unsent reply bytes at which its requests wait */
+    HF_IN_PAUSE = 1 << 20, /* unread request bytes at which a connection is no longer read from */
+    HF_GATHER_BYTES = 16 * 1024, /* replies that may wait for more of them, ... */
+    HF_GATHER_NS = 200000,       /* ... and for how long */
+    HF_OUT_PAUSE = 1 << 20,      /* unsent reply bytes at which its requests wait */
     HF_SLOTS_LEAST = 16,
+    HF_FOUND_BITS = 8,
     /* How many requests of a connection are under way at first. It grows with each small reply, so
      * that a pipeline that turns out to ask for large ones has not asked for all of them at once.
      */
@@ -70,10 +73,12 @@ typedef struct hf_conn {
     uint32_t reply_at; /* where the reply at hand begins in its buffer */
     uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, has_barrier;
-    bool wants_more; /* what is gathered is part of one request */
-    bool ended;      /* the client sends no more */
-    uint64_t weight; /* of its buffers, as counted in the session's */
-    uint32_t window; /* requests that may be under way */
+    bool wants_more;                 /* what is gathered is part of one request */
+    bool ended;                      /* the client sends no more */
+    uint32_t piece_first, piece_end; /* requests that came in the last piece */
+    uint64_t gathers_ns;             /* since when its replies wait for the others' of it */
+    uint64_t weight;                 /* of its buffers, as counted in the session's */
+    uint32_t window;                 /* requests that may be under way */
 
     hf_slot *slots; /* ring */
     uint32_t slot_mask;
@@ -113,8 +118,8 @@ typedef struct hf_conn {
 typedef enum hf_level { HF_LEVEL_STRICT, HF_LEVEL_SNAPSHOT, HF_LEVEL_BOUNDED } hf_level;
 
 struct hf_session {
-    hf_map conns;   /* id -> hf_conn* */
-    hf_conn *found; /* the one that was looked for last */
+    hf_map conns;                       /* id -> hf_conn* */
+    hf_conn *found[1 << HF_FOUND_BITS]; /* those that were looked for lately */
     hf_conn *first;
     hf_conn *dirty;
     bool moved; /* one turned dirty since the last turn */
