@@ -40,16 +40,6 @@ bool hf_buf_reserve(hf_buf *buf, uint32_t more)
     return true;
 }
 
-uint8_t *hf_buf_extend(hf_buf *buf, uint32_t size)
-{
-    if (!hf_buf_reserve(buf, size)) {
-        return NULL;
-    }
-    uint8_t *at = buf->data + buf->size;
-    buf->size += size;
-    return at;
-}
-
 void hf_buf_trim(hf_buf *buf, uint32_t most)
 {
     if (buf->capacity > most) {

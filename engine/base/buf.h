@@ -33,22 +33,24 @@ static inline void hf_buf_reset(hf_buf *buf)
 /* Makes room for `more` bytes beyond size; false (and failed) when the heap is full. */
 bool hf_buf_reserve(hf_buf *buf, uint32_t more);
 /* Extends by `size` bytes and lends them for writing; NULL when failed. */
-uint8_t *hf_buf_extend(hf_buf *buf, uint32_t size);
+static inline uint8_t *hf_buf_extend(hf_buf *buf, uint32_t size)
+{
+    bool fits = buf->capacity - buf->size >= size && !buf->failed;
+    if (!fits && !hf_buf_reserve(buf, size)) {
+        return NULL;
+    }
+    buf->size += size;
+    return buf->data + (buf->size - size);
+}
 /* When more than `most` bytes of memory are kept, gives them back (after a rare huge reply). */
 void hf_buf_trim(hf_buf *buf, uint32_t most);
 
 static inline void hf_buf_raw(hf_buf *buf, const void *data, uint32_t size)
 {
-    uint8_t *at;
     if (size == 0) { /* a buffer without memory yet has no place to point at */
         return;
     }
-    if (buf->capacity - buf->size >= size && !buf->failed) {
-        at = buf->data + buf->size;
-        buf->size += size;
-    } else {
-        at = hf_buf_extend(buf, size);
-    }
+    uint8_t *at = hf_buf_extend(buf, size);
     if (at != NULL) {
         HF_ASSERT(data != NULL);
         memcpy(at, data, size);

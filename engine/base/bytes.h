@@ -24,6 +24,17 @@ static inline hf_bytes hf_bytes_of(const void *data, size_t size)
     return b;
 }
 
+/* Copies to memory that does not overlap. Where gcc knows how many bytes they are at most it would
+ * take an instruction that takes longer to begin than all of a key. */
+static inline void hf_bytes_copy(uint8_t *to, hf_bytes from)
+{
+    size_t size = from.size;
+    __asm__("" : "+r"(size)); /* the bound is forgotten */
+    if (size != 0) {
+        memcpy(to, from.data, size);
+    }
+}
+
 /* A string literal as bytes, without its end. */
 #define HF_LIT(text) hf_bytes_of("" text, sizeof(text) - 1)
 

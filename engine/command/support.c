@@ -64,9 +64,7 @@ static hf_bytes inner_key(hf_bytes key, uint8_t at[HF_KEY_SIZE_MAX + 1])
 {
     HF_PRE(key.size <= HF_KEY_SIZE_MAX);
     at[0] = HF_SPACE_USER;
-    if (key.size != 0) {
-        memcpy(at + 1, key.data, key.size);
-    }
+    hf_bytes_copy(at + 1, key);
     return hf_bytes_of(at, (size_t)key.size + 1);
 }
 

@@ -511,8 +511,16 @@ static void run_item(hf_shard *shard, hf_item *item)
     }
 }
 
+bool hf_owner__has_ready(const hf_shard *shard)
+{
+    return shard->order.ready_first != NULL || !hf_lock_table_idle(shard->locks);
+}
+
 void hf_owner__run_ready(hf_shard *shard)
 {
+    if (!hf_owner__has_ready(shard)) {
+        return;
+    }
     for (hf_lock_waiter *w = hf_lock_ready(shard->locks); w != NULL;
          w = hf_lock_ready(shard->locks)) {
         run_item(shard, (hf_item *)(void *)w);
@@ -549,6 +557,10 @@ bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
 {
     enum { FEW = 64 * 1024 };
     uint64_t bytes = effects.size + shard->promised;
+    if (effects.size <= HF_TABLE_FEW_BYTES && may_grow(shard, bytes) &&
+        hf_table_admits_few(shard->table, bytes)) {
+        return true;
+    }
     hf_table_need worst = hf_table_worst(shard->table, effects.size);
     if (effects.size <= FEW && may_grow(shard, bytes) &&
         hf_table_admits_exactly(shard->table, bytes, &worst)) {

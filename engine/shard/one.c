@@ -159,18 +159,19 @@ void hf_owner__one(hf_shard *shard, const hf_msg_one *msg)
     read_one(shard, msg, &c, &key);
     bool ran = may_run(shard, msg, c.command, key);
     if (ran) {
-        hf_msg_txn as = { .head = { .from = msg->head.from },
-                          .ticket = msg->ticket,
-                          .flags = HF_TXN_ONE_PHASE,
-                          .command_count = 1,
-                          .proto = msg->proto };
+        hf_msg_txn *as = &shard->one_as;
+        as->head.from = msg->head.from;
+        as->ticket = msg->ticket;
+        as->flags = HF_TXN_ONE_PHASE;
+        as->command_count = 1;
+        as->proto = msg->proto;
         evaluation e;
         shard->one_key = key;
         shard->one_hash = msg->hash;
-        hf_owner__evaluate_one(shard, &as, &c, &e);
+        hf_owner__evaluate_one(shard, as, &c, &e);
         ran = !e.waits;
         if (ran) {
-            hf_owner__end_one_phase(shard, &as, &e);
+            hf_owner__end_one_phase(shard, as, &e);
         }
         shard->one_key = hf_bytes_of(NULL, 0);
     }

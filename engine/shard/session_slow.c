@@ -24,15 +24,16 @@ void hf_slowlog__note(hf_shard *shard, hf_slot *slot, const hf_bytes *args, uint
     slot->noted = note->number = server->note_number;
     note->count = argc < HF_SLOWLOG_ARGS ? (uint8_t)argc : HF_SLOWLOG_ARGS;
     note->more = argc > HF_SLOWLOG_ARGS ? argc - HF_SLOWLOG_ARGS : 0;
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < note->count && at + 1 < HF_NOTE_BYTES; i++) {
-        uint32_t room = HF_NOTE_BYTES - at - 1;
-        uint32_t size = args[i].size < room ? args[i].size : room;
-        note->bytes[at] = (uint8_t)size;
-        memcpy(note->bytes + at + 1, args[i].data, size);
+    const hf_bytes *end = args + (argc < HF_SLOWLOG_ARGS ? argc : HF_SLOWLOG_ARGS);
+    uint8_t *at = note->bytes;
+    for (uint32_t room = HF_NOTE_BYTES; args != end && room > 1; args++) {
+        uint32_t size = args->size < room - 1 ? args->size : room - 1;
+        *at = (uint8_t)size;
+        memcpy(at + 1, args->data, size);
         at += 1 + size;
+        room -= 1 + size;
     }
-    note->size = (uint8_t)at;
+    note->size = (uint8_t)(at - note->bytes);
 }
 
 /* The text of an entry: u32 sizes and bytes of the address, the name, then as many arguments as

@@ -199,7 +199,8 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
 
 void hf_shard__drain(hf_shard *shard)
 {
-    if (shard->draining) {
+    if (shard->draining || (shard->local_first == NULL && shard->packs[shard->self] == NULL &&
+                            !hf_owner__has_ready(shard))) {
         return;
     }
     shard->draining = true;

@@ -227,6 +227,7 @@ struct hf_shard {
     const hf_msg_txn *wants_of; /* for an assertion */
     hf_bytes one_key;           /* internal, of the ONE that is looked at; else empty */
     uint64_t one_hash;
+    hf_msg_txn one_as; /* what it is seen as: all that it does not say is zero */
     hf_workspace workspace;
     uint64_t view_at;    /* the timestamp that the evaluation reads at; HF_TS_MAX: newest */
     uint64_t view_lsn;   /* the newest log position that the evaluation saw */
@@ -291,6 +292,7 @@ void hf_owner__txn(hf_shard *shard, const hf_msg_txn *msg, hf_item *item);
 void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *item);
 void hf_owner__one(hf_shard *shard, const hf_msg_one *msg); /* one.c */
 void hf_owner__run_ready(hf_shard *shard);                  /* waiters whose locks came free */
+bool hf_owner__has_ready(const hf_shard *shard);            /* there may be some */
 void hf_owner__run_stalled(hf_shard *shard);
 /* The range that was frozen is so no more: its requests run again. */
 void hf_owner__thaw(hf_shard *shard);

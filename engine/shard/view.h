@@ -25,9 +25,7 @@ static inline hf_bytes hf_internal_key_set(hf_internal_key *key, hf_bytes user)
 {
     HF_PRE(user.size <= HF_KEY_SIZE_MAX);
     key->data[0] = HF_SPACE_USER;
-    if (user.size != 0) {
-        memcpy(key->data + 1, user.data, user.size);
-    }
+    hf_bytes_copy(key->data + 1, user);
     key->size = user.size + 1;
     return hf_bytes_of(key->data, key->size);
 }

@@ -17,7 +17,7 @@ static uint8_t *head(hf_buf *out, hf_mutation_op op, hf_bytes key, uint32_t more
     }
     at[0] = (uint8_t)op;
     memcpy(at + 1, &key.size, sizeof key.size);
-    memcpy(at + 1 + sizeof key.size, key.data, key.size);
+    hf_bytes_copy(at + 1 + sizeof key.size, key);
     return at + size;
 }
 
@@ -162,8 +162,42 @@ static void read_rest(hf_reader *reader, hf_mutation *m)
     }
 }
 
+/* A string that is put, nearly all that there is to read. False: it is something else, or rotten;
+ * nothing was read. */
+static bool next_string(hf_reader *reader, hf_mutation *mutation)
+{
+    enum { KEY = 1 + sizeof(uint32_t), VALUE = sizeof(uint64_t) + sizeof(uint32_t) };
+    const uint8_t *at = reader->at;
+    uint64_t left = (uint64_t)(reader->end - at);
+    uint32_t key;
+    uint32_t size;
+    uint64_t expire_ms;
+    if (reader->bad || left < KEY || at[0] != HF_MUTATION_PUT_STRING) {
+        return false;
+    }
+    memcpy(&key, at + 1, sizeof key);
+    if (key - 1 > HF_KEY_SIZE_MAX || left < KEY + (uint64_t)key + VALUE) {
+        return false;
+    }
+    at += KEY + key;
+    memcpy(&expire_ms, at, sizeof expire_ms);
+    memcpy(&size, at + sizeof expire_ms, sizeof size);
+    if (size > HF_VALUE_SIZE_MAX || left < KEY + (uint64_t)key + VALUE + size) {
+        return false;
+    }
+    *mutation = (hf_mutation){ .op = HF_MUTATION_PUT_STRING,
+                               .key = hf_bytes_of(at - key, key),
+                               .bytes = hf_bytes_of(at + VALUE, size),
+                               .expire_ms = expire_ms };
+    reader->at = at + VALUE + size;
+    return true;
+}
+
 bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
 {
+    if (next_string(reader, mutation)) {
+        return true;
+    }
     if (reader->bad || reader->at == reader->end) {
         return false;
     }

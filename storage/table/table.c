@@ -88,6 +88,21 @@ bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_tab
     return hf_heap_free(table->heap) >= all && have_runs(table->heap, need->runs, need->built);
 }
 
+bool hf_table_admits_few(const hf_table *table, uint64_t bytes)
+{
+    enum { PUTS = HF_TABLE_FEW_BYTES / CHANGE_LEAST + 1, AGAIN = PUTS / INSERTS_A_SPLIT + 1 };
+    static const uint64_t most =
+        (uint64_t)CLASSES * SPAN + PUTS * CHANGE_COST +
+        (uint64_t)(2 * PUTS + 2 * AGAIN + 1) * NODE_COST +
+        (PUTS + AGAIN) * sizeof(hf_table__segment) +
+        (PUTS / HF_ALARM_CHUNK + 1) * HF_ALARM_CHUNK * sizeof(hf_table__alarm);
+    uint64_t all = most + 2 * bytes + (uint64_t)table->tree.height * NODE_COST +
+                   (sizeof(uint64_t) << table->hash.depth) * 4 +
+                   (uint64_t)table->alarms.chunk_room * 2 * sizeof(void *) + 4 * table->value_most;
+    return hf_heap_free(table->heap) >= all &&
+           hf_heap_fits(table->heap, 3 * table->value_most + 4 * SPAN);
+}
+
 uint64_t hf_table_bytes(const hf_table *table)
 {
     return table->held;

@@ -78,6 +78,10 @@ hf_table_need hf_table_worst(const hf_table *table, uint64_t bytes);
 /* Whether there is room for what was counted, or for the worst; `bytes` may hold more than those
  * changes. */
 bool hf_table_admits_exactly(const hf_table *table, uint64_t bytes, const hf_table_need *need);
+/* The same, cheaper, for changes that are encoded in HF_TABLE_FEW_BYTES at most, whatever they are:
+ * true only if they are admitted as the worst that they could be. */
+enum { HF_TABLE_FEW_BYTES = 4096 };
+bool hf_table_admits_few(const hf_table *table, uint64_t bytes);
 /* A new version, not older than the newest one; kind NONE is a tombstone (nothing is kept when the
  * key has no version). `value` is copied. */
 void hf_table_put(hf_table *table, hf_bytes key, const hf_value *value, uint64_t ts, uint64_t lsn);

@@ -90,6 +90,8 @@ static void fill(const shape *s, size_t heap_size, uint64_t seed)
         if (round % 16 == 0) {
             weigh_down(&held, &h, out.size);
         }
+        assert_true(out.size > HF_TABLE_FEW_BYTES || !hf_table_admits_few(h.table, out.size) ||
+                    hf_table_admits(h.table, out.size));
         if (!hf_table_admits(h.table, out.size)) {
             refused++;
             throw_off(&held, &h);
