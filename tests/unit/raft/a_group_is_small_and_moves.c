@@ -74,8 +74,9 @@ static void three_members_take_a_kilobyte(void **state)
 {
     (void)state;
     hf_raft_limits limits = { 3, 8 };
-    printf("a group of three: %zu bytes; %d: %zu KiB; an update: %zu bytes\n", hf_raft_size(&limits),
-           GROUPS, hf_raft_size(&limits) * GROUPS / 1024, sizeof(hf_raft_update));
+    printf("a group of three: %zu bytes; %d: %zu KiB; an update: %zu bytes\n",
+           hf_raft_size(&limits), GROUPS, hf_raft_size(&limits) * GROUPS / 1024,
+           sizeof(hf_raft_update));
     assert_true(hf_raft_size(&limits) <= 1200);
 }
 
@@ -91,7 +92,7 @@ static void too_many_terms(void **state)
     append(r, 3);
     assert_true(update.cramped);
     assert_int_equal(hf_raft_last(r), 2);
-    assert_int_equal(update.message[0].index, 2); /* told: no more than that */
+    assert_int_equal(update.message[0].index, 2);    /* told: no more than that */
     assert_int_equal(update.wake_at, HF_RAFT_NEVER); /* it cannot lead: no timer */
 
     hf_raft_limits limits = { 3, 8 };
@@ -131,7 +132,9 @@ static void a_leader_grows_on(void **state)
     step(r, 1000, &(hf_raft_event){ .kind = HF_RAFT_TICK });
     step(r, 1100, &(hf_raft_event){ .kind = HF_RAFT_TICK });
     assert_int_equal(hf_raft_role_of(r), HF_RAFT_LEADER);
-    hf_raft_config two = { .node = { 1, 2 }, .role = { HF_RAFT_VOTER, HF_RAFT_LEARNER }, .count = 2 };
+    hf_raft_config two = { .node = { 1, 2 },
+                           .role = { HF_RAFT_VOTER, HF_RAFT_LEARNER },
+                           .count = 2 };
     hf_raft_event change = { .kind = HF_RAFT_CHANGE, .config = &two };
     hf_raft_view v = { .options = &options, .live = &live, .now = 1101, .within = within };
     assert_int_equal(hf_raft_step(r, &v, &change, &update), HF_E_FULL);

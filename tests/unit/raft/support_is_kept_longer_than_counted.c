@@ -1,7 +1,7 @@
-/* Liveness of node pairs, seeded: three nodes whose clocks run at different rates within the margin, and
- * jump; messages lost, twice, late; nodes started anew. At every moment: what a node counts on, the
- * other keeps, under that epoch, or votes for nobody at all. And an epoch that was given up never
- * comes again.
+/* Liveness of node pairs, seeded: three nodes whose clocks run at different rates within the
+ * margin, and jump; messages lost, twice, late; nodes started anew. At every moment: what a node
+ * counts on, the other keeps, under that epoch, or votes for nobody at all. And an epoch that was
+ * given up never comes again.
  */
 #include "engine/base/prng.h"
 #include "txn/raft/liveness.h"
@@ -78,8 +78,7 @@ static void judge(world *w)
             if (hf_liveness_has(&w->node[a], b + 1, &epoch) > clock_of(w, a) &&
                 hf_liveness_trusted(&w->node[a])) {
                 w->counted++;
-                assert_true(keeps == epoch ||
-                            !hf_liveness_may_vote(&w->node[b], clock_of(w, b)));
+                assert_true(keeps == epoch || !hf_liveness_may_vote(&w->node[b], clock_of(w, b)));
             }
         }
     }
@@ -140,7 +139,6 @@ static void lives(bool faults)
         }
         for (uint32_t i = 0; i < STEPS / SEEDS * 10; i++) {
             step(&w, faults);
-
         }
         counted += w.counted;
         pairs += w.looked;
