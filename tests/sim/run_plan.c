@@ -145,6 +145,10 @@ static void draw_mesh(hf_run_state *run)
     bool on = chosen(run, HF_RUN_FAULT_BIT(REPEAT), hf_world_prng_chance(&prng, 400000));
     uint32_t repeat = (uint32_t)hf_world_prng_between(&prng, 1000, 300000);
     uint32_t lose = (uint32_t)hf_world_prng_between(&prng, 0, 500000);
+    if ((run->config->with & HF_RUN_FAULT_BIT(REPEAT)) != 0) { /* who asks for it gets much */
+        repeat = repeat > 300000 / 2 ? repeat : repeat + 300000 / 2;
+        lose = 700000 + lose / 2;
+    }
     if (on && wants(run, HF_RUN_FAULT_BIT(REPEAT))) {
         plan->repeat_ppm = repeat;
         plan->lose_ppm = lose;

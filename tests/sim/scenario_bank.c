@@ -140,7 +140,13 @@ static void end_transfer(hf_workload *w, hf_actor *a, hf_heard heard)
 {
     bank *b = w->state;
     remember_id(b, op_of(a), heard);
-    b->told = heard == HF_HEARD_OK ? op_of(a)->transfer : b->told;
+    if (heard == HF_HEARD_OK) {
+        b->told = op_of(a)->transfer;
+        b->acked[b->acked_count % ACKED].transfer = b->told;
+        uint64_t wall = hf_world_wall(hf_run_world(w->run));
+        b->acked[b->acked_count % ACKED].wall = wall >= hf_run_wall_max(w->run) ? wall : UINT64_MAX;
+        b->acked[b->acked_count++ % ACKED].at = hf_run_now(w->run);
+    }
     hf_bank__over(a, heard);
 }
 

@@ -14,6 +14,7 @@ enum {
     OLD_READS_MOST = 800000,
     TOKEN_AHEAD_NS = 200000000, /* so far before the wall clock is a token believed */
     SNAPSHOTS = 32,
+    ACKED = 32,
 };
 
 /* What was read at a timestamp: the same for ever. */
@@ -37,6 +38,11 @@ typedef struct bank {
     uint64_t token;      /* a timestamp that some client heard of */
     uint32_t told;       /* the newest transfer that is known to have happened */
     uint32_t token_told; /* ... when the token was asked for */
+    struct {
+        uint32_t transfer;
+        uint64_t at, wall; /* virtual time; the clock, UINT64_MAX while it lags behind itself */
+    } acked[ACKED];        /* ring */
+    uint32_t acked_count;
     snapshot snapshots[SNAPSHOTS];
     uint32_t snapshot_count; /* ever taken */
     int64_t *ledger;
@@ -59,6 +65,7 @@ typedef enum form {
     RANGE_OLD,   /* accounts of a partition, at a timestamp that was read before */
     TOKEN,
     AFTER, /* a read with a bound that must not be older than the token */
+    FRESH, /* ... nor than its bound */
     BOOK,  /* balances and ledger in one EXEC */
     SETUP,
     FINISH_BOOK,
@@ -77,7 +84,9 @@ typedef struct op {
     int64_t balance_from, balance_to;
     bool lost, ordered;
     uint64_t snapshot; /* read at this timestamp */
-    bool given;        /* ... which the node served before, or gave out as a token */
+    uint64_t since;    /* FRESH: when the transfer was acknowledged */
+    bool judged;
+    bool given; /* ... which the node served before, or gave out as a token */
     char id[HF_ID_TEXT + 1];
 } op;
 

@@ -86,6 +86,37 @@ static void put_after(hf_workload *w, hf_actor *a)
     hf_client_put(&a->client, "HF.READ BOUNDED 2000 GET %s", key);
 }
 
+/* A transfer that was acknowledged longer ago than the bound is seen: as far as clocks tell, which
+ * tokens may have pushed, and which do not move for a while after a step back. */
+static void put_fresh(hf_workload *w, hf_actor *a)
+{
+    const bank *b = w->state;
+    op *o = op_of(a);
+    char key[HF_KEY_TEXT];
+    uint32_t kept = b->acked_count < ACKED ? b->acked_count : ACKED;
+    uint32_t at = (uint32_t)hf_world_prng_below(hf_actor_prng(a), kept);
+    uint64_t slack = 2 * hf_run_wall_slack(w->run) + TOKEN_AHEAD_NS + hf_run_clock_max(w->run) -
+                     hf_run_wall_max(w->run);
+    uint64_t wall = hf_world_wall(hf_run_world(w->run));
+    uint64_t age = wall > b->acked[at].wall ? wall - b->acked[at].wall : 0;
+    bool steady = wall >= hf_run_wall_max(w->run);
+    o->transfer = b->acked[at].transfer;
+    o->since = b->acked[at].at;
+    o->judged = age > slack && steady;
+    hf_bank__ledger_key(w, o->transfer, key);
+    hf_client_put(&a->client, "HF.READ BOUNDED %" PRIu64 " GET %s",
+                  age > slack ? (age - slack) / TICK_NS : 0, key);
+}
+
+static void check_fresh(hf_workload *w, const op *o, const hf_reply *reply)
+{
+    if (o->judged && hf_run_wall_steady(w->run, o->since) && !hf_reply_is_text(reply, "x")) {
+        hf_run_fail(w->run, HF_RUN_WRONG,
+                    "bank: transfer %u is not seen by a read with a bound that it is older than",
+                    o->transfer);
+    }
+}
+
 static snapshot *snapshot_of(bank *b, uint64_t ts)
 {
     for (uint32_t i = 0; i < SNAPSHOTS && i < b->snapshot_count; i++) {
@@ -161,7 +192,7 @@ static void check_range(hf_workload *w, const op *o, const hf_reply *reply)
 static form draw_old(uint64_t draw, bool rare)
 {
     if (rare) {
-        return draw < 4 ? RANGE_OLD : AFTER;
+        return draw < 3 ? RANGE_OLD : draw < 5 ? AFTER : FRESH;
     }
     return draw < 2 ? TOKEN : draw == 2 ? WHOLE_LEVEL : WHOLE_OLD;
 }
@@ -179,7 +210,7 @@ void hf_bank__start_read(hf_workload *w, hf_actor *a)
               : draw < 4                         ? WHOLE_EXEC
                                                  : WHOLE_MGET;
     if ((o->form == RANGE_OLD && b->snapshot_count == 0) ||
-        (o->form == AFTER && b->token_told == 0)) {
+        (o->form == AFTER && b->token_told == 0) || (o->form == FRESH && b->acked_count == 0)) {
         o->form = TOKEN;
     }
     if (o->form == TOKEN) {
@@ -199,6 +230,8 @@ void hf_bank__start_read(hf_workload *w, hf_actor *a)
         put_range_old(w, a);
     } else if (o->form == AFTER) {
         put_after(w, a);
+    } else if (o->form == FRESH) {
+        put_fresh(w, a);
     } else if (o->form == WHOLE_LEVEL) {
         hf_client_put(c, "HF.LEVEL BOUNDED %" PRIu64, hf_world_prng_below(prng, 2000));
         hf_bank__put_accounts(c, w, "", 0);
@@ -378,7 +411,7 @@ void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
         step_token(w, a, reply);
         return;
     }
-    bool bounded = o->form == WHOLE_LEVEL || o->form == AFTER;
+    bool bounded = o->form == WHOLE_LEVEL || o->form == AFTER || o->form == FRESH;
     if (bounded && reply != NULL && hf_reply_is_error(reply, "EXPIRED")) {
         hf_run_fail(w->run, HF_RUN_WRONG,
                     "bank: a read that may be fresher is refused because its timestamp is gone");
@@ -388,6 +421,8 @@ void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
     }
     if (heard == HF_HEARD_OK && o->form == AFTER) {
         check_after(w, o, replies);
+    } else if (heard == HF_HEARD_OK && o->form == FRESH) {
+        check_fresh(w, o, reply);
     } else if (heard == HF_HEARD_OK && o->form == RANGE_OLD) {
         check_range(w, o, reply);
     } else if (heard == HF_HEARD_OK) {
