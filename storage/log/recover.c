@@ -126,6 +126,27 @@ static void start_reading(hf_log *log, uint64_t from)
     recover_want(log);
 }
 
+/* A segment is made under a spare's name, with the number behind the newest one: a spare that lies
+ * further off was made behind a segment that is gone. And where nothing was ever cut, the first
+ * segment is there. 0: none is gone. */
+static uint64_t segment_gone(const hf_log *log)
+{
+    uint64_t newest = log->found_count == 0 ? 0 : log->found[log->found_count - 1];
+    uint32_t at = log->found_count;
+    while (at > 1 && log->found[at - 2] + 1 == log->found[at - 1]) {
+        at--;
+    }
+    if (log->walk.from == 0 && at != 0 && log->found[at - 1] != 1) {
+        return log->found[at - 1] - 1;
+    }
+    for (uint32_t i = 0; i < log->stray_count; i++) {
+        if (log->strays[i] > newest + 1) {
+            return log->strays[i] - 1;
+        }
+    }
+    return 0;
+}
+
 static void list(hf_log *log)
 {
     hf_err err = log->io->ops->list(log->io, log->config.dir, on_name, log);
@@ -138,7 +159,17 @@ static void list(hf_log *log)
         return;
     }
     uint64_t from = log->walk.from;
-    if (log->found_count != 0) {
+    uint64_t gone = segment_gone(log);
+    if (gone != 0) {
+        hf_log_detail_reset(&log->detail);
+        hf_log_detail_put(&log->detail, log->config.dir);
+        hf_log_detail_put(&log->detail, ": there is a gap: log segment ");
+        hf_log_detail_number(&log->detail, gone);
+        hf_log_detail_put(&log->detail, " is missing, though the one behind it was begun. "
+                                        "Nothing was changed. Look with: holdfast log verify ");
+        hf_log_detail_put(&log->detail, log->config.dir);
+        end(log, HF_E_CORRUPT);
+    } else if (log->found_count != 0) {
         start_reading(log, from);
     } else if (from == 0) {
         log->recovery = HF_LOG_RECOVER_STRAY;

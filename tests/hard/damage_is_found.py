@@ -271,6 +271,22 @@ class Damage(unittest.TestCase):
         os.unlink(self.log)
         self.refused(CORRUPT, "core-00")
 
+    def test_segment_missing_before_any_checkpoint(self):
+        """No checkpoint says that there was a log; the segment that was begun behind it does."""
+        with Node(BINARY, cores=1, memory=None) as node:
+            core = os.path.join(node.data, "core-00")
+            with node.client() as client:
+                self.assertEqual(client("SET", "k", "acknowledged"), "OK")
+                hard.until(lambda: len(glob.glob(os.path.join(core, "*-000*"))) > 1, lambda: client("PING"))
+            node.kill()
+            os.unlink(os.path.join(core, "log-0000000000000001"))
+            before = digest(node.data)
+            with self.assertRaises(NodeEnded) as caught:
+                node.start()
+            self.assertEqual(caught.exception.code, CORRUPT, caught.exception)
+            self.assertIn("holdfast log verify core-00", node.said[-1]["error"])
+            self.assertEqual(digest(node.data), before)
+
     def test_segment_of_another_node(self):
         with Node(BINARY, cores=1, memory=None) as other:
             with other.client() as client:

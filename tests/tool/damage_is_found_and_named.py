@@ -173,6 +173,15 @@ class Damage(ToolTest):
             self.fail("a log that is gone is said to be good")
         self.node_refuses()
 
+    def test_the_log_is_missing_and_no_checkpoint_needs_it(self):
+        core = os.path.join(self.home, "young", "core-00")
+        with Node(self.program("holdfastd"), data=os.path.dirname(core), cores=1) as node, node.client() as client:
+            client("SET", "k", "v")
+            tool.until(lambda: len(glob.glob(os.path.join(core, "*-000*"))) > 1, lambda: client("PING"))
+            node.kill()
+        os.unlink(os.path.join(core, "log-0000000000000001"))
+        self.assertNotEqual(self.verify(65, os.path.dirname(core))["cores"][0]["problems"], [])
+
     def test_a_core_is_missing(self):
         shutil.rmtree(os.path.join(self.data, "core-01"))
         self.assertIn("missing", self.problems(self.verify(65), "core-01")[0]["what"])

@@ -316,6 +316,15 @@ static void check_log(verify *v)
     static hf_log_walk walk;
     const hf_store_core *core = v->core;
     hf_log_walk_handler handler = { .context = v, .on_record = on_record, .on_batch = on_batch };
+    uint64_t newest = core->segment_count == 0 ? 0 : core->segments[core->segment_count - 1];
+    uint64_t oldest = core->segment_count == 0 ? 1 : core->segments[core->first];
+    uint64_t behind = core->spare > newest + 1 ? core->spare : v->lsn == 0 ? oldest : 1;
+    if (behind != 1) { /* as a start looks at it: storage/log/recover.c */
+        problem(v, HF_E_CORRUPT, core->name, 0,
+                format("log segment %" PRIu64 " is missing, though the one behind it was begun",
+                       behind - 1),
+                hf_tree_text("what that segment held"));
+    }
     if (core->segment_count == 0) {
         if (v->lsn != 0) {
             problem(v, HF_E_CORRUPT, core->name, 0,

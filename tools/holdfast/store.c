@@ -185,6 +185,7 @@ bool hf_store_core_open(hf_store_core *core, const hf_store *store, uint16_t num
     core->number = number;
     core->fd = -1;
     core->segment_count = 0;
+    core->spare = 0;
     core->first = 0;
     core->has_manifest = false;
     core->read_bytes = 0;
@@ -207,6 +208,8 @@ bool hf_store_core_open(hf_store_core *core, const hf_store *store, uint16_t num
         } else if (hf_log_name_number(entry->d_name, "log-", &found) && found != 0 &&
                    core->segment_count < HF_STORE_SEGMENTS_MAX) {
             core->segments[core->segment_count++] = found;
+        } else if (hf_log_name_number(entry->d_name, "spare-", &found)) {
+            core->spare = found > core->spare ? found : core->spare;
         }
     }
     (void)closedir(dir);

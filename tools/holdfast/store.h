@@ -33,6 +33,7 @@ typedef struct hf_store_core {
     bool has_manifest;
     uint64_t segments[HF_STORE_SEGMENTS_MAX]; /* ascending */
     uint32_t segment_count;
+    uint64_t spare;           /* highest number of a segment that was begun; 0: none */
     uint32_t first;           /* in segments[]: from there on without a gap */
     char file[HF_STORE_PATH]; /* what is open now, with its path */
     int fd;

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -279,6 +280,34 @@ static void records_that_are_needed_and_gone(void **state)
     drop();
 }
 
+/* Nobody asks for what it held; that there was one is shown by the spare behind it. */
+static void a_segment_that_is_gone_without_a_checkpoint(void **state)
+{
+    (void)state;
+    make();
+    fake_file *behind = fake_find(&f.world, frame_segment(2));
+    assert_non_null(behind);
+    (void)snprintf(behind->path, sizeof behind->path, "core-00/spare-%016x", 3);
+    memcpy(behind->durable, behind->path, sizeof behind->durable);
+    remember();
+    assert_int_equal(frame_recover(&f, 0), HF_E_CORRUPT);
+    assert_non_null(strstr(f.detail, "log segment 2 is missing"));
+    nothing_changed();
+    fake_remove(&f.world, frame_segment(1));
+    remember();
+    assert_int_equal(frame_recover(&f, 0), HF_E_CORRUPT);
+    assert_non_null(strstr(f.detail, "log segment 2 is missing"));
+    nothing_changed();
+    drop();
+    make(); /* or by the one behind it, were it empty */
+    fake_remove(&f.world, frame_segment(1));
+    remember();
+    assert_int_equal(frame_recover(&f, 0), HF_E_CORRUPT);
+    assert_non_null(strstr(f.detail, "log segment 1 is missing"));
+    nothing_changed();
+    drop();
+}
+
 static void a_sector_that_cannot_be_read(void **state)
 {
     (void)state;
@@ -305,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_segment_head),
         cmocka_unit_test(a_file_that_is_cut_short),
         cmocka_unit_test(records_that_are_needed_and_gone),
+        cmocka_unit_test(a_segment_that_is_gone_without_a_checkpoint),
         cmocka_unit_test(a_sector_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
