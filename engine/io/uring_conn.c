@@ -148,7 +148,6 @@ static void send_start(hf_uring_core *core, hf_uring_conn *conn)
     /* WAITALL: the kernel itself goes on after a short send. */
     io_uring_prep_send(sqe, conn->fd, conn->send_data, conn->send_left, MSG_NOSIGNAL | MSG_WAITALL);
     io_uring_sqe_set_data64(sqe, hf_uring__data(HF_URING_TAG_SEND, index_of(core, conn)));
-    core->sends++;
 }
 
 /* Submits CLOSE when nothing else of the connection is in flight. */
@@ -236,7 +235,6 @@ static void received(hf_uring_core *core, hf_uring_conn *conn, int32_t result, u
         if (result > 0 && conn->state == HF_URING_CONN_OPEN) {
             const uint8_t *data = core->bufs + (size_t)number * core->node->config.recv_buffer_size;
             core->counters.bytes_in += (uint64_t)result;
-            core->received++;
             core->io.handler->on_received(core->io.context, id_of(core, conn),
                                           hf_bytes_of(data, (size_t)result));
         }

@@ -132,12 +132,9 @@ typedef struct hf_uring_core {
     uint32_t spin_worth;      /* how well looking has paid lately, up to SPIN_WORTH_MAX */
     uint64_t spin_period;     /* the one in which it was last tried anew */
     uint64_t crowded_ns;      /* until then somebody else has a use for the processor */
-    uint32_t sends;           /* submitted since the kernel was entered */
-    uint32_t received;        /* completions with data in this turn */
     bool running;             /* the ring exists */
-    bool ring_registered;
-    bool draining; /* stopped: completions are only counted */
-    bool stuck;    /* the ring was left behind with operations in flight */
+    bool draining;            /* stopped: completions are only counted */
+    bool stuck;               /* the ring was left behind with operations in flight */
 
     hf_io_op *early_first; /* submitted before the ring existed */
     hf_io_op *early_last;

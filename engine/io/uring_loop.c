@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -31,8 +30,6 @@ enum {
      * mostly an answer comes before and does. */
     BACK_WAIT_NS = 1000000,
     DRAIN_WAIT_NS = 50000000,
-    GATHER_US = 25,   /* so long a core that is asked much waits for more than one completion ... */
-    GATHER_MOST = 32, /* ... and for so many at most */
     SQ_TRIES = 10000,
 };
 
@@ -63,7 +60,6 @@ void hf_uring__check_buffer(const void *data, size_t size)
 static void entered(hf_uring_core *core, int result)
 {
     core->counters.enters++;
-    core->sends = 0; /* done, or as good as: a socket mostly has room */
     HF_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
               result == -EBUSY);
 }
@@ -315,7 +311,6 @@ static void complete(hf_uring_core *core, const taken_cqe *cqe)
 /* Takes what is there now. Copied out in batches first: a handler may submit in the middle. */
 static void take_completions(hf_uring_core *core)
 {
-    core->received = 0;
     uint32_t left = io_uring_cq_ready(&core->ring);
     while (left != 0) {
         taken_cqe batch[CQE_BATCH];
@@ -418,54 +413,13 @@ static bool spin(hf_uring_core *core, uint64_t due)
     return false;
 }
 
-/* How many completions are worth to be woken for. Sends complete while they are submitted: they
- * alone are no news. And when requests came in numbers, some more are about to come: a wake-up for
- * each costs more than the request. */
-static uint32_t worth_waking(const hf_uring_core *core)
-{
-    uint32_t count = 1 + core->sends + core->received / 2;
-    return count < GATHER_MOST ? count : GATHER_MOST;
-}
-
-/* What struct io_uring_getevents_arg is since Linux 6.12: where it had padding, a time after which
- * one completion is enough. */
-typedef struct wait_arg {
-    uint64_t mask;
-    uint32_t mask_size;
-    uint32_t min_wait_us;
-    uint64_t limit;
-} wait_arg;
-enum { FEATURE_MIN_TIMEOUT = 1 << 15 };
-
-/* Waits for several completions, but for not more than one longer than GATHER_US. liburing has no
- * call for that yet: this is what its own does, after a submission that leaves nothing to submit.
- */
-static void wait_for_several(hf_uring_core *core, uint32_t count, struct __kernel_timespec *limit)
-{
-    wait_arg arg = { .min_wait_us = GATHER_US, .limit = (uint64_t)(uintptr_t)limit };
-    unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG |
-                     (core->ring_registered ? IORING_ENTER_REGISTERED_RING : 0);
-    struct io_uring_sq *sq = &core->ring.sq;
-    uint32_t submit = io_uring_sq_ready(&core->ring);
-    sq->sqe_head = sq->sqe_tail;
-    atomic_store_explicit((_Atomic(unsigned) *)sq->ktail, sq->sqe_tail, memory_order_release);
-    long result = syscall(__NR_io_uring_enter, core->ring.enter_ring_fd, submit, count, flags, &arg,
-                          sizeof arg);
-    entered(core, result < 0 ? -errno : (int)result);
-}
-
 static void wait_for(hf_uring_core *core, uint64_t ns)
 {
     struct io_uring_cqe *cqe;
     struct __kernel_timespec limit = { .tv_sec = (long long)(ns / 1000000000),
                                        .tv_nsec = (long long)(ns % 1000000000) };
-    struct __kernel_timespec *until = ns == UINT64_MAX ? NULL : &limit;
-    uint32_t count = worth_waking(core);
-    if (count > 1 && (core->ring.features & FEATURE_MIN_TIMEOUT) != 0) {
-        wait_for_several(core, count, until);
-    } else {
-        entered(core, io_uring_submit_and_wait_timeout(&core->ring, &cqe, 1, until, NULL));
-    }
+    entered(core, io_uring_submit_and_wait_timeout(&core->ring, &cqe, 1,
+                                                   ns == UINT64_MAX ? NULL : &limit, NULL));
 }
 
 static void sleep_until(hf_uring_core *core, uint64_t due)
@@ -548,10 +502,7 @@ static hf_err ring_open(hf_uring_core *core)
     core->running = true;
     (void)io_uring_ring_dontfork(&core->ring); /* a child of the host must not touch it */
     /* Spares a lookup per call; the ring works without. */
-    core->ring_registered = io_uring_register_ring_fd(&core->ring) == 1;
-    for (unsigned i = 0; i < core->ring.sq.ring_entries; i++) {
-        core->ring.sq.array[i] = i; /* each entry at its own place */
-    }
+    (void)io_uring_register_ring_fd(&core->ring);
     return hf_uring__buffers_register(core);
 }
 
