@@ -10,8 +10,8 @@ static void saw(hf_shard *shard, const hf_got *got)
 }
 
 /* Whether the reading sees the key as gone. What somebody was told must stay true after a restart
- * under a clock that was set back: the evaluation makes its timestamp durable then
- * (shard->view_expired). */
+ * under a clock that was set back: who tells of it has the log's horizon cover the reading's
+ * timestamp (shard->view_expired). */
 static bool expired(hf_shard *shard, uint64_t expire_ms, uint64_t ts)
 {
     bool gone = hf_value_expired(expire_ms, ts);
