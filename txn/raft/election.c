@@ -55,10 +55,11 @@ static void arm(hf_raft__step *s)
     s->r->election_at = hf_raft__later(s->v->now, o->election_ns + extra);
 }
 
-/* Others may be bound to this replica, which led this term or may have, and leads no more. */
+/* Others may be bound to this replica, which led, or may have, and leads no more. One that can ask
+ * for votes says so by asking; another says it until all have heard it, or somebody leads. */
 static bool owes_release(const hf_raft *r)
 {
-    return r->led == r->term && r->term != 0;
+    return r->led != 0 && r->leader == 0;
 }
 
 /* A timer only where there is something to wait for: no leader that is alive. */
@@ -122,6 +123,7 @@ void hf_raft__follow(hf_raft__step *s, uint64_t term, uint32_t leader)
     r->granted = 0;
     bool other = r->leader != leader;
     r->leader = leader;
+    r->led = leader == 0 ? r->led : 0;
     if (new_term || led || other) {
         r->election_at = HF_RAFT_NEVER;
         hf_raft__arm(s);
@@ -218,7 +220,7 @@ void hf_raft__election_tick(hf_raft__step *s)
         r->election_at = HF_RAFT_NEVER;
     } else if (!hf_raft__eligible(r)) {
         r->election_at = HF_RAFT_NEVER;
-        if (owes_release(r) && r->leader == 0) {
+        if (owes_release(r)) {
             release(s);
             arm(s);
         }
@@ -325,13 +327,31 @@ void hf_raft__on_vote_reply(hf_raft__step *s, const hf_raft_message *m)
 void hf_raft__on_release(hf_raft__step *s, const hf_raft_message *m)
 {
     hf_raft *r = s->r;
-    if (m->from == r->promise_node && m->term == r->promise_term) {
+    if (m->from == r->promise_node && m->term >= r->promise_term) {
         forget_promise(r);
     }
-    if (m->term < r->term) {
-        hf_raft__too_old(s, m); /* so that it stops */
-    } else if (m->term == r->term && m->from == r->leader) {
+    if (m->term >= r->term && m->from == r->leader) {
         r->leader = 0;
+        hf_raft__arm(s);
+    }
+    (void)hf_raft__send(
+        s, (hf_raft_message){ .kind = HF_RAFT_RELEASE_REPLY, .to = m->from, .term = m->term },
+        HF_RAFT__AT_ONCE);
+}
+
+void hf_raft__on_release_reply(hf_raft__step *s, const hf_raft_message *m)
+{
+    hf_raft *r = s->r;
+    if (r->role != HF_RAFT_FOLLOWER || hf_raft__eligible(r) || m->term != r->led) {
+        return;
+    }
+    uint32_t all = (1u << r->config.count) - 1;
+    uint32_t self = hf_raft_config_find(&r->config, r->self);
+    uint32_t from = hf_raft_config_find(&r->config, m->from);
+    r->granted |= (uint16_t)((1u << from | 1u << self) & all);
+    if (r->granted == all) {
+        r->granted = 0;
+        r->led = 0;
         hf_raft__arm(s);
     }
 }

@@ -33,8 +33,8 @@ hf_raft *hf_raft_open(void *at, const hf_raft_limits *limits, const hf_raft_star
     r->config = r->before = start->config;
     r->config_index = r->before_index = start->index;
     r->cramped = start->config.count > limits->members;
-    /* It may have led this term, and words of that may still be on their way and bind others. */
-    r->led = start->vote == start->self ? start->term : 0;
+    /* It may have led, and words of that may still be on their way and bind others. */
+    r->led = start->term;
     r->quorum_at = r->transfer_at = HF_RAFT_NEVER;
     return r;
 }
@@ -200,6 +200,7 @@ static void dispatch(hf_raft__step *s, const hf_raft_message *m, const hf_raft_e
     case HF_RAFT_VOTE:
     case HF_RAFT_VOTE_REPLY:
     case HF_RAFT_RELEASE:
+    case HF_RAFT_RELEASE_REPLY:
         HF_UNREACHABLE();
     }
 }
@@ -219,6 +220,9 @@ static void receive(hf_raft__step *s, const hf_raft_message *m, const hf_raft_en
         return;
     case HF_RAFT_RELEASE:
         hf_raft__on_release(s, m);
+        return;
+    case HF_RAFT_RELEASE_REPLY:
+        hf_raft__on_release_reply(s, m);
         return;
     case HF_RAFT_APPEND:
     case HF_RAFT_BEAT:
@@ -427,12 +431,19 @@ const char *hf_raft_role_name(hf_raft_role role)
 const char *hf_raft_message_name(hf_raft_message_kind kind)
 {
     static const char *const names[] = {
-        [HF_RAFT_PREVOTE] = "prevote",   [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
-        [HF_RAFT_VOTE] = "vote",         [HF_RAFT_VOTE_REPLY] = "vote-reply",
-        [HF_RAFT_APPEND] = "append",     [HF_RAFT_APPEND_REPLY] = "append-reply",
-        [HF_RAFT_BEAT] = "beat",         [HF_RAFT_BEAT_REPLY] = "beat-reply",
-        [HF_RAFT_SNAPSHOT] = "snapshot", [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
-        [HF_RAFT_CAMPAIGN] = "campaign", [HF_RAFT_RELEASE] = "release",
+        [HF_RAFT_PREVOTE] = "prevote",
+        [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
+        [HF_RAFT_VOTE] = "vote",
+        [HF_RAFT_VOTE_REPLY] = "vote-reply",
+        [HF_RAFT_APPEND] = "append",
+        [HF_RAFT_APPEND_REPLY] = "append-reply",
+        [HF_RAFT_BEAT] = "beat",
+        [HF_RAFT_BEAT_REPLY] = "beat-reply",
+        [HF_RAFT_SNAPSHOT] = "snapshot",
+        [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
+        [HF_RAFT_CAMPAIGN] = "campaign",
+        [HF_RAFT_RELEASE] = "release",
+        [HF_RAFT_RELEASE_REPLY] = "release-reply",
     };
     return names[kind];
 }
