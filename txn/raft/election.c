@@ -56,7 +56,8 @@ static void arm(hf_raft__step *s)
 }
 
 /* Others may be bound to this replica, which led, or may have, and leads no more. One that can ask
- * for votes says so by asking; another says it until all have heard it, or somebody leads. */
+ * for votes says so by asking; another says it again and again until somebody leads: words of its
+ * time may still come. */
 static bool owes_release(const hf_raft *r)
 {
     return r->led != 0 && r->leader == 0;
@@ -332,26 +333,6 @@ void hf_raft__on_release(hf_raft__step *s, const hf_raft_message *m)
     }
     if (m->term >= r->term && m->from == r->leader) {
         r->leader = 0;
-        hf_raft__arm(s);
-    }
-    (void)hf_raft__send(
-        s, (hf_raft_message){ .kind = HF_RAFT_RELEASE_REPLY, .to = m->from, .term = m->term },
-        HF_RAFT__AT_ONCE);
-}
-
-void hf_raft__on_release_reply(hf_raft__step *s, const hf_raft_message *m)
-{
-    hf_raft *r = s->r;
-    if (r->role != HF_RAFT_FOLLOWER || hf_raft__eligible(r) || m->term != r->led) {
-        return;
-    }
-    uint32_t all = (1u << r->config.count) - 1;
-    uint32_t self = hf_raft_config_find(&r->config, r->self);
-    uint32_t from = hf_raft_config_find(&r->config, m->from);
-    r->granted |= (uint16_t)((1u << from | 1u << self) & all);
-    if (r->granted == all) {
-        r->granted = 0;
-        r->led = 0;
         hf_raft__arm(s);
     }
 }

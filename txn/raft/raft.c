@@ -200,7 +200,6 @@ static void dispatch(hf_raft__step *s, const hf_raft_message *m, const hf_raft_e
     case HF_RAFT_VOTE:
     case HF_RAFT_VOTE_REPLY:
     case HF_RAFT_RELEASE:
-    case HF_RAFT_RELEASE_REPLY:
         HF_UNREACHABLE();
     }
 }
@@ -220,9 +219,6 @@ static void receive(hf_raft__step *s, const hf_raft_message *m, const hf_raft_en
         return;
     case HF_RAFT_RELEASE:
         hf_raft__on_release(s, m);
-        return;
-    case HF_RAFT_RELEASE_REPLY:
-        hf_raft__on_release_reply(s, m);
         return;
     case HF_RAFT_APPEND:
     case HF_RAFT_BEAT:
@@ -431,19 +427,13 @@ const char *hf_raft_role_name(hf_raft_role role)
 const char *hf_raft_message_name(hf_raft_message_kind kind)
 {
     static const char *const names[] = {
-        [HF_RAFT_PREVOTE] = "prevote",
-        [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
-        [HF_RAFT_VOTE] = "vote",
-        [HF_RAFT_VOTE_REPLY] = "vote-reply",
-        [HF_RAFT_APPEND] = "append",
-        [HF_RAFT_APPEND_REPLY] = "append-reply",
-        [HF_RAFT_BEAT] = "beat",
-        [HF_RAFT_BEAT_REPLY] = "beat-reply",
-        [HF_RAFT_SNAPSHOT] = "snapshot",
-        [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
-        [HF_RAFT_CAMPAIGN] = "campaign",
-        [HF_RAFT_RELEASE] = "release",
-        [HF_RAFT_RELEASE_REPLY] = "release-reply",
+        [HF_RAFT_PREVOTE] = "prevote",   [HF_RAFT_PREVOTE_REPLY] = "prevote-reply",
+        [HF_RAFT_VOTE] = "vote",         [HF_RAFT_VOTE_REPLY] = "vote-reply",
+        [HF_RAFT_APPEND] = "append",     [HF_RAFT_APPEND_REPLY] = "append-reply",
+        [HF_RAFT_BEAT] = "beat",         [HF_RAFT_BEAT_REPLY] = "beat-reply",
+        [HF_RAFT_SNAPSHOT] = "snapshot", [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
+        [HF_RAFT_CAMPAIGN] = "campaign", [HF_RAFT_RELEASE] = "release",
+
     };
     return names[kind];
 }

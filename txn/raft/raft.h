@@ -89,7 +89,6 @@ typedef enum hf_raft_message_kind {
     HF_RAFT_SNAPSHOT_REPLY,
     HF_RAFT_CAMPAIGN, /* to whom leadership goes: do not wait */
     HF_RAFT_RELEASE,  /* I lead no more, up to this term: you owe me nothing */
-    HF_RAFT_RELEASE_REPLY,
 } hf_raft_message_kind;
 
 enum {

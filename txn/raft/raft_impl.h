@@ -153,7 +153,6 @@ void hf_raft__vote_durable(hf_raft__step *s);
 void hf_raft__on_vote(hf_raft__step *s, const hf_raft_message *m);
 void hf_raft__on_vote_reply(hf_raft__step *s, const hf_raft_message *m);
 void hf_raft__on_release(hf_raft__step *s, const hf_raft_message *m);
-void hf_raft__on_release_reply(hf_raft__step *s, const hf_raft_message *m);
 void hf_raft__election_tick(hf_raft__step *s);
 
 /* ---- leader.c: who has how much, what goes out, what is committed ---- */

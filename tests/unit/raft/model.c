@@ -408,8 +408,6 @@ static bool is_idle(model *m, const model_state *s, const node_packet *p, uint16
         return g->term < to->disk_term && g->term < from->disk_term;
     case HF_RAFT_RELEASE:
         return g->term < to->disk_term && timeless(m->config);
-    case HF_RAFT_RELEASE_REPLY:
-        return true; /* it ends a timer, no more */
     case HF_RAFT_APPEND_REPLY:
     case HF_RAFT_BEAT_REPLY:
     case HF_RAFT_SNAPSHOT_REPLY:

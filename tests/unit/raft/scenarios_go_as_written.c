@@ -194,7 +194,6 @@ static void say_packet(scene *s, const node_packet *p)
     case HF_RAFT_BEAT_REPLY:
     case HF_RAFT_CAMPAIGN:
     case HF_RAFT_RELEASE:
-    case HF_RAFT_RELEASE_REPLY:
         break;
     }
     if (m->read != 0) {
