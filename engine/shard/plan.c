@@ -153,6 +153,7 @@ bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c)
             one = hf_gateway__home(shard, c->args[first + i * step]) == home;
         }
         if (one) {
+            op->by_map = op->by_map || count > 1; /* its keys may part */
             add_part(op, has_keys ? NO_SHARD : shard->self, c->command, c->args, c->argc);
         } else if (c->command->part != NULL) {
             r.merge = (uint8_t)merge_of(c->command);
