@@ -12,6 +12,8 @@
 #include "engine/base/assert.h"
 #include "engine/base/heap.h"
 #include "engine/base/prng.h"
+#include "engine/command/command.h"
+#include "engine/shard/session_local.h"
 #include "engine/shard/shard.h"
 #include "net/wire/resp.h"
 #include "tests/sim/world.h"
@@ -45,7 +47,14 @@ enum {
 /* The first half of the accounts and of the keys lies at core 0, the rest at core 1. */
 static const char splits[] = "account:000000002000,b,key:000000002000";
 
-typedef enum load_kind { LOAD_FILL, LOAD_SET, LOAD_GET, LOAD_TRANSFER, LOAD_MULTI } load_kind;
+typedef enum load_kind {
+    LOAD_FILL,
+    LOAD_SET,
+    LOAD_GET,
+    LOAD_TRANSFER,
+    LOAD_MULTI,
+    LOAD_LOCAL, /* transfers of clients in this process, each over both cores */
+} load_kind;
 
 typedef struct load {
     const char *name;
@@ -65,6 +74,7 @@ static const load loads[] = {
     { "transfer-p16-hot", LOAD_TRANSFER, 50, 16, 90, 4000 },
     { "transfer-p16-multi", LOAD_MULTI, 50, 16, 0, 4000 },
     { "transfer-p1", LOAD_TRANSFER, 50, 1, 0, 2000 },
+    { "embedded-transfer", LOAD_LOCAL, 2, 64, 0, 4000 },
 };
 enum { LOADS = sizeof loads / sizeof loads[0] };
 
@@ -288,6 +298,52 @@ struct crowd {
     client clients[CLIENTS_MAX];
 };
 
+static uint32_t put_bytes(char *out, const void *data, uint32_t size)
+{
+    memcpy(out, data, size);
+    return size;
+}
+
+static uint32_t put_add(char *out, uint32_t piece, uint32_t account, const char *const *rest)
+{
+    char key[24];
+    uint32_t size = (uint32_t)snprintf(key, sizeof key, "account:%012u", account);
+    const hf_command *command = hf_command_find(HF_LIT("HF.ADD"));
+    uint32_t argc = 2;
+    uint32_t at = 10;
+    const char *words[8] = { "HF.ADD", key };
+    for (; *rest != NULL; rest++) {
+        words[argc++] = *rest;
+    }
+    for (uint32_t i = 0; i < argc; i++) {
+        size = (uint32_t)strlen(words[i]);
+        at += put_bytes(out + at, &size, sizeof size);
+        at += put_bytes(out + at, words[i], size);
+    }
+    memcpy(out, &piece, sizeof piece);
+    memcpy(out + 4, &command->id, sizeof command->id);
+    memcpy(out + 6, &argc, sizeof argc);
+    return at;
+}
+
+/* A transfer from an account of one core to one of the other, as the library writes it. */
+static uint32_t write_local(crowd *c, char *out)
+{
+    static const char *const take[] = { "-1", "MIN", "0", NULL };
+    static const char *const give[] = { "1", NULL };
+    uint32_t half = (uint32_t)hf_prng_below(&c->prng, 2);
+    uint32_t a = (uint32_t)hf_prng_below(&c->prng, KEYS / 2) + half * (KEYS / 2);
+    uint32_t b = (uint32_t)hf_prng_below(&c->prng, KEYS / 2) + (1 - half) * (KEYS / 2);
+    hf_local_request head = { .form = HF_LOCAL_TXN, .command_count = 2 };
+    uint32_t size = sizeof head;
+    size += put_add(out + size, 0, a, take);
+    size += put_add(out + size, 1, b, give);
+    head.size = size;
+    memcpy(out, &head, sizeof head);
+    memset(out + size, 0, hf_local_filled(size) - size);
+    return hf_local_filled(size);
+}
+
 static uint32_t write_request(crowd *c, char *out)
 {
     static const char value[VALUE_SIZE + 1] =
@@ -325,6 +381,8 @@ static uint32_t write_request(crowd *c, char *out)
                      "$1\r\n3\r\n$6\r\nHF.ADD\r\n$20\r\naccount:%012u\r\n$1\r\n1\r\n",
                      a, b);
         break;
+    case LOAD_LOCAL:
+        return write_local(c, out);
     case LOAD_MULTI:
         size = snprintf(out, REQUEST_MAX,
                         "*1\r\n$5\r\nMULTI\r\n"
@@ -357,6 +415,26 @@ static void send_pipeline(client *one)
     }
 }
 
+/* Of the first reply; 0: it is not whole. */
+static uint32_t reply_size(const crowd *c, hf_bytes in)
+{
+    uint32_t skip = 0;
+    uint32_t size = 0;
+    if (c->load->kind == LOAD_LOCAL) {
+        hf_local_reply head;
+        if (in.size < sizeof head) {
+            return 0;
+        }
+        memcpy(&head, in.data, sizeof head);
+        skip = sizeof head;
+        size = hf_local_filled(head.size) <= in.size ? hf_local_filled(head.size) : 0;
+    } else {
+        size = hf_resp_reply_size(in);
+    }
+    HF_ASSERT(size == 0 || in.data[skip] != '-'); /* nothing is refused here */
+    return size;
+}
+
 static void on_data(void *context, hf_conn_id conn, hf_bytes data)
 {
     (void)conn;
@@ -368,11 +446,10 @@ static void on_data(void *context, hf_conn_id conn, hf_bytes data)
     uint32_t used = 0;
     for (;;) {
         hf_bytes left = hf_bytes_of(one->in + used, one->in_size - used);
-        uint32_t size = left.size == 0 ? 0 : hf_resp_reply_size(left);
+        uint32_t size = left.size == 0 ? 0 : reply_size(c, left);
         if (size == 0) {
             break;
         }
-        HF_ASSERT(left.data[0] != '-'); /* nothing is refused here */
         HF_ASSERT(one->in_flight != 0);
         one->in_flight--;
         c->replied++;
@@ -414,7 +491,9 @@ static crowd *crowd_open(node *n, const load *l)
     for (uint32_t i = 0; i < l->clients; i++) {
         client *one = &c.clients[i];
         one->crowd = &c;
-        one->conn = hf_world_connect(n->world, HF_LISTENER_CLIENT, &handler, one);
+        one->conn = hf_world_connect(
+            n->world, l->kind == LOAD_LOCAL ? HF_LISTENER_LOCAL : HF_LISTENER_CLIENT, &handler,
+            one);
         send_pipeline(one);
     }
     return &c;
