@@ -491,9 +491,9 @@ static crowd *crowd_open(node *n, const load *l)
     for (uint32_t i = 0; i < l->clients; i++) {
         client *one = &c.clients[i];
         one->crowd = &c;
-        one->conn = hf_world_connect(
-            n->world, l->kind == LOAD_LOCAL ? HF_LISTENER_LOCAL : HF_LISTENER_CLIENT, &handler,
-            one);
+        one->conn = hf_world_connect(n->world,
+                                     l->kind == LOAD_LOCAL ? HF_LISTENER_LOCAL : HF_LISTENER_CLIENT,
+                                     &handler, one);
         send_pipeline(one);
     }
     return &c;

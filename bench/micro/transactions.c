@@ -27,8 +27,7 @@ static void lock_take_release(hf_micro *m, int64_t held)
         for (uint64_t i = 0; i < BATCH; i++) {
             hf_lock_txn txn = { .age = { 2 + i, 0 } };
             hf_lock *at;
-            HF_ASSERT(hf_lock_free(locks, key(), 42, HF_LOCK_X, txn.age, &txn, &at));
-            HF_ASSERT(hf_lock_take(locks, key(), 42, HF_LOCK_X, &txn));
+            HF_ASSERT(hf_lock_claim(locks, key(), 42, HF_LOCK_X, &txn, &at) && at != NULL);
             hf_lock_release(locks, &txn);
         }
     }
@@ -45,18 +44,19 @@ static void escrow_add_remove(hf_micro *m, int64_t arg)
     HF_ASSERT(locks != NULL);
     hf_lock_txn other = { .age = { 1, 1 } };
     hf_bytes none = hf_bytes_of(NULL, 0);
-    HF_ASSERT(hf_lock_take(locks, key(), 42, HF_LOCK_E, &other) &&
-              hf_lock_escrow_add(locks, key(), 42, none, 1, 0, INT64_MAX));
+    HF_ASSERT(hf_lock_take(locks, key(), 42, HF_LOCK_E, &other));
+    hf_lock *lock = hf_lock_find(locks, key(), 42);
+    HF_ASSERT(hf_lock_escrow_add(locks, lock, none, 1, 0, INT64_MAX));
     while (hf_micro_batch(m, BATCH)) {
         for (uint64_t i = 0; i < BATCH; i++) {
             hf_lock_txn txn = { .age = { 2 + i, 0 } };
             HF_ASSERT(hf_lock_take(locks, key(), 42, HF_LOCK_E, &txn) &&
-                      hf_lock_escrow_add(locks, key(), 42, none, -1, 0, INT64_MAX));
-            hf_lock_escrow_remove(locks, key(), 42, none, -1);
+                      hf_lock_escrow_add(locks, lock, none, -1, 0, INT64_MAX));
+            hf_lock_escrow_remove(locks, lock, none, -1);
             hf_lock_release(locks, &txn);
         }
     }
-    hf_lock_escrow_remove(locks, key(), 42, none, 1);
+    hf_lock_escrow_remove(locks, lock, none, 1);
     hf_lock_release(locks, &other);
     hf_micro_heap_end(heap);
 }

@@ -51,6 +51,7 @@ struct hf_view {
     uint64_t ts;   /* timestamp of the reading; ts / 1,000,000 is "now" in ms for expiry and TTL */
     uint64_t draw; /* random bits for HRANDFIELD and such; refreshed for each command */
     hf_buf *mutations; /* effects: appended; NULL in a read-only transaction */
+    int64_t min, max;  /* of the newest HF.ADD that was granted: its bounds */
     uint8_t proto;     /* 2 or 3 */
 };
 
@@ -161,8 +162,7 @@ typedef struct hf_addition {
     int64_t min; /* INT64_MIN: none, or the delta moves away from it */
     int64_t max; /* INT64_MAX: likewise */
 } hf_addition;
-/* Parses HF.ADD's arguments; the session takes the bounds from here for its escrow lock. False: the
- * error is written to `reply` (which may be NULL). */
+/* Parses HF.ADD's arguments. False: the error is written to `reply` (which may be NULL). */
 bool hf_add_parse(const hf_bytes *args, uint32_t argc, hf_addition *add, hf_buf *reply);
 
 /* ---- HF.RANGE ---- */

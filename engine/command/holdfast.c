@@ -137,6 +137,8 @@ hf_ran hf_command__run_hf_add(hf_view *view, const hf_call *call)
     if (!low_safe || !high_safe || !sums_fit || (absent && pending.other_kind)) {
         return HF_RAN_WAIT;
     }
+    view->min = add.min;
+    view->max = add.max;
     hf_command_add(view, add.key, add.field, add.delta);
     hf_resp_simple(call->reply, "OK");
     return HF_RAN_OK;

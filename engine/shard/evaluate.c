@@ -11,14 +11,13 @@
 
 /* ---- Evaluation: the result lies in shard->mutations/workspace and shard->replies ---- */
 
-static bool conditions_hold(hf_shard *shard, hf_txn_reader *reader, evaluation *e)
+static bool conditions_hold(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 {
+    hf_txn_reader reader;
+    hf_txn_reader_open(&reader, msg, NULL);
     hf_txn_condition c;
     bool hold = true;
-    while (hf_txn_next_condition(reader, &c)) {
-        if (!hold) {
-            continue; /* the reader must come to the commands */
-        }
+    while (hold && hf_txn_next_condition(&reader, &c)) {
         if (c.kind == HF_CONDITION_WATCH) {
             hold = hf_view__stamp(shard, c.key, e->view.ts) == c.stamp;
         } else {
@@ -32,17 +31,6 @@ static bool conditions_hold(hf_shard *shard, hf_txn_reader *reader, evaluation *
 static hf_buf *effects_of(hf_shard *shard)
 {
     return shard->view_many ? &shard->workspace.mutations : &shard->mutations;
-}
-
-/* Remembers the bounds under which an addition was granted. */
-static void note_grant(hf_shard *shard, const hf_txn_command *c, evaluation *e)
-{
-    hf_addition add;
-    if (hf_add_parse(c->args, c->argc, &add, NULL)) {
-        hf_buf_u64(&shard->grants, (uint64_t)add.min);
-        hf_buf_u64(&shard->grants, (uint64_t)add.max);
-        e->grant_count++;
-    }
 }
 
 static void command_error(hf_shard *shard, uint32_t reply_from, const char *text)
@@ -115,8 +103,10 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
         return false;
     }
     if ((c->command->flags & HF_COMMAND_COMMUTE) != 0 && effects->size != before &&
-        (msg->flags & HF_TXN_ONE_PHASE) == 0) { /* it will be pending */
-        note_grant(shard, c, e);
+        (msg->flags & HF_TXN_ONE_PHASE) == 0) { /* it will be pending: under these bounds */
+        hf_buf_u64(&shard->grants, (uint64_t)e->view.min);
+        hf_buf_u64(&shard->grants, (uint64_t)e->view.max);
+        e->grant_count++;
     }
     if (pieces && !shard->replies.failed) {
         uint32_t size = shard->replies.size - from;
@@ -154,15 +144,14 @@ void hf_owner__evaluate_one(hf_shard *shard, const hf_msg_txn *msg, const hf_txn
 void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 {
     begin(shard, msg, e);
-    hf_txn_reader reader;
-    hf_txn_reader_open(&reader, msg, &shard->args);
-    if (!conditions_hold(shard, &reader, e)) {
+    if (msg->condition_count != 0 && !conditions_hold(shard, msg, e)) {
         e->ending = HF_ENDING_CONDITION;
         return;
     }
-    hf_txn_command c;
-    while (hf_txn_next_command(&reader, &c)) {
-        if (!run_command(shard, msg, &c, e)) {
+    uint32_t count;
+    const hf_txn_command *commands = hf_owner__commands(shard, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!run_command(shard, msg, &commands[i], e)) {
             return;
         }
     }
@@ -272,7 +261,7 @@ typedef struct stamping {
     uint64_t ts;
 } stamping;
 
-static bool put_stamp(void *context, const want *w)
+static bool put_stamp(void *context, want *w)
 {
     stamping *s = context;
     hf_bytes user = hf_bytes_of(w->key.data + 1, w->key.size - 1);
@@ -397,7 +386,7 @@ static bool changes(hf_bytes effects, hf_bytes key)
 
 /* Fences are the keys and ranges that were read, or taken to be written and then not: the lock on
  * them must be as durable as those on what was written. */
-static bool note_fence(void *context, const want *w)
+static bool note_fence(void *context, want *w)
 {
     fencing *f = context;
     if (w->is_range || !changes(f->effects, w->key)) {
@@ -421,7 +410,7 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
         return;
     }
     asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
-    if (!hf_owner__visit_wants(shard, msg, hf_owner__take_lock, &a)) {
+    if (!shard->wants_held && !hf_owner__visit_wants(shard, msg, hf_owner__take_lock, &a)) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM no memory for locks\r\n"));
         return;

@@ -161,6 +161,12 @@ static void gather(hf_shard *shard, want *w)
     hf_buf_raw(&shard->wants, w, sizeof *w);
 }
 
+const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count)
+{
+    *count = shard->commands.size / (uint32_t)sizeof(hf_txn_command);
+    return (const hf_txn_command *)(const void *)shard->commands.data;
+}
+
 static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
 {
     static const uint8_t space_start[] = { HF_SPACE_USER };
@@ -248,9 +254,13 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
         want w = { .mode = HF_LOCK_S, .key = keep_key(shard, condition.key) };
         gather(shard, &w);
     }
-    hf_txn_command command;
-    for (uint64_t hash = msg->hash; hf_txn_next_command(&reader, &command); hash = 0) {
-        gather_command(shard, &command, hash);
+    if (!hf_txn_read_commands(&reader, &shard->commands)) {
+        return false;
+    }
+    uint32_t count;
+    const hf_txn_command *commands = hf_owner__commands(shard, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        gather_command(shard, &commands[i], i == 0 ? msg->hash : 0);
     }
     hf_txn_fence fence;
     while (hf_txn_next_fence(&reader, &fence)) {
@@ -264,13 +274,26 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
 bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit, void *context)
 {
     HF_PRE(shard->wants_of == msg);
-    const want *w = (const want *)(const void *)shard->wants.data;
+    want *w = (want *)(void *)shard->wants.data;
     for (uint32_t left = shard->wants.size / (uint32_t)sizeof *w; left != 0; left--, w++) {
         if (!visit(context, w)) {
             return false;
         }
     }
     return true;
+}
+
+const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user)
+{
+    const want *w = (const want *)(const void *)shard->wants.data;
+    uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
+    for (uint32_t i = 0; i < count && i < HASHES_LOOKED_AT; i++) {
+        if (!w[i].is_range && w[i].key.size == user.size + 1 && w[i].key.data[0] == HF_SPACE_USER &&
+            memcmp(w[i].key.data + 1, user.data, user.size) == 0) {
+            return &w[i];
+        }
+    }
+    return NULL;
 }
 
 uint64_t hf_shard__hash(const hf_shard *shard, hf_bytes key)
@@ -306,7 +329,7 @@ static bool owns_all(hf_shard *shard, hf_bytes start, hf_bytes end)
     return true;
 }
 
-bool hf_owner__check_home(void *context, const want *w)
+bool hf_owner__check_home(void *context, want *w)
 {
     asking *a = context;
     hf_shard *shard = a->shard;
@@ -323,7 +346,7 @@ bool hf_owner__check_home(void *context, const want *w)
     return !a->elsewhere;
 }
 
-bool hf_owner__check_lock(void *context, const want *w)
+bool hf_owner__check_lock(void *context, want *w)
 {
     asking *a = context;
     hf_lock_table *locks = a->shard->locks;
@@ -336,31 +359,35 @@ bool hf_owner__check_lock(void *context, const want *w)
                    ? hf_lock_range_free(locks, w->key, w->end, w->mode, a->age, a->self, &a->at)
                    : hf_lock_free(locks, w->key, w->hash, w->mode, a->age, a->self, &a->at);
     }
-    a->blocked = *w;
+    if (!free) {
+        a->blocked = *w;
+    }
     return free;
 }
 
 /* Asks, and what is free is taken at once: an older transaction that waits for one key must not see
  * younger ones come and go on its others. Whoever is older still wounds it. */
-bool hf_owner__claim_lock(void *context, const want *w)
+bool hf_owner__claim_lock(void *context, want *w)
 {
-    if (!hf_owner__check_lock(context, w)) {
+    asking *a = context;
+    if (w->is_range) { /* it holds back younger ones by hf_lock_want_range() */
+        a->missing = true;
+        return hf_owner__check_lock(context, w);
+    }
+    if (!hf_lock_claim(a->shard->locks, w->key, w->hash, w->mode, a->self, &a->at)) {
+        a->blocked = *w;
         return false;
     }
-    /* Ranges hold back younger ones by hf_lock_want_range(). Without memory it is only less fair.
-     */
-    if (!w->is_range) {
-        (void)hf_owner__take_lock(context, w);
-    }
+    w->lock = a->at;
+    a->missing = a->missing || w->lock == NULL; /* without memory it is only less fair */
     return true;
 }
 
-bool hf_owner__take_lock(void *context, const want *w)
+bool hf_owner__take_lock(void *context, want *w)
 {
     asking *a = context;
-    hf_lock_txn *self = (hf_lock_txn *)(uintptr_t)a->self;
-    return w->is_range ? hf_lock_take_range(a->shard->locks, w->key, w->end, w->mode, self)
-                       : hf_lock_take(a->shard->locks, w->key, w->hash, w->mode, self);
+    return w->is_range ? hf_lock_take_range(a->shard->locks, w->key, w->end, w->mode, a->self)
+                       : hf_lock_take(a->shard->locks, w->key, w->hash, w->mode, a->self);
 }
 
 /* ---- Waiting ---- */

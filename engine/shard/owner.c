@@ -8,7 +8,7 @@
 static void end_stamps(hf_shard *shard, const hf_msg_txn *msg)
 {
     hf_txn_reader reader;
-    hf_txn_reader_open(&reader, msg, &shard->args);
+    hf_txn_reader_open(&reader, msg, NULL);
     hf_buf_reset(&shard->replies);
     shard->view_lsn = 0;
     uint64_t ts = hf_shard__now(shard);
@@ -38,7 +38,7 @@ static bool wait_for_escrow(hf_shard *shard, const hf_msg_txn *msg, hf_item *ite
 static bool clear_to_run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_part *part)
 {
     bool at = (msg->flags & HF_TXN_AT) != 0;
-    if (hf_lock_table_idle(shard->locks)) {
+    if (part == NULL && hf_lock_table_idle(shard->locks)) {
         return true;
     }
     for (;;) {
@@ -48,6 +48,7 @@ static bool clear_to_run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, 
                      .read_ts = at ? msg->read_ts : 0 };
         if (hf_owner__visit_wants(shard, msg,
                                   part == NULL ? hf_owner__check_lock : hf_owner__claim_lock, &a)) {
+            shard->wants_held = !a.missing;
             return true;
         }
         if (!at && hf_owner__wound_younger(shard, &a)) {
@@ -238,7 +239,7 @@ static bool visit_locks(const hf_shard *shard, const hf_msg_lock_read *msg, want
     return true;
 }
 
-static bool read_record(void *context, const want *w)
+static bool read_record(void *context, want *w)
 {
     hf_shard *shard = ((asking *)context)->shard;
     hf_got got = hf_table_get_hashed(shard->table, w->key, w->hash, HF_TS_MAX);

@@ -13,25 +13,27 @@
 typedef struct want {
     hf_bytes key;  /* internal */
     uint64_t hash; /* of the key, in the table and among the locks; not of a range */
+    hf_lock *lock; /* of the key, when the part holds it */
     hf_bytes end;  /* ranges */
-    bool is_range;
     hf_bytes from,
         to; /* ranges: what must be here; both empty: as much as is here (during the visit) */
     hf_lock_mode mode;
+    bool is_range;
 } want;
 
 /* Answers false to stop. */
-typedef bool want_visit(void *context, const want *want);
+typedef bool want_visit(void *context, want *want);
 
 /* Asking for the locks of a message. */
 typedef struct asking {
     hf_shard *shard;
-    const hf_lock_txn *self;
+    hf_lock_txn *self;
     hf_age age;
     uint64_t read_ts; /* 0: now */
     hf_lock *at;
     want blocked; /* the request that is in the way; its key is only valid for ranges */
     bool elsewhere, frozen;
+    bool missing; /* one that is free could not be taken yet: it is a range, or no memory */
 } asking;
 
 /* One run of a transaction: the results lie in shard->mutations or its workspace, and in
@@ -54,13 +56,17 @@ void hf_owner__refuse(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, hf_
 /* Every key that the transaction touches at this shard, in the order of the message: read once,
  * then visited as often as need be. False: no memory for them. */
 bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg);
+/* The commands of the message whose wants were gathered last, and the want of a user key among its
+ * first ones: NULL if it is not. */
+const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count);
+const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user);
 /* Of the message whose wants were gathered last. */
 bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,
                            void *context);
-bool hf_owner__check_home(void *context, const want *w);
-bool hf_owner__check_lock(void *context, const want *w);
-bool hf_owner__claim_lock(void *context, const want *w);
-bool hf_owner__take_lock(void *context, const want *w);
+bool hf_owner__check_home(void *context, want *w);
+bool hf_owner__check_lock(void *context, want *w);
+bool hf_owner__claim_lock(void *context, want *w);
+bool hf_owner__take_lock(void *context, want *w);
 bool hf_owner__wound_younger(hf_shard *shard, const asking *a);
 bool hf_owner__block(hf_shard *shard, const hf_msg *msg, hf_item *item, hf_part *part,
                      const asking *a);

@@ -244,15 +244,28 @@ void hf_part__run_backlog(hf_shard *shard)
 
 /* ---- Effects ---- */
 
+/* The lock that the part holds on a key, and the key's hash. */
+static hf_lock *lock_of(hf_shard *shard, const hf_part *part, hf_bytes key, uint64_t *hash)
+{
+    hf_lock *lock = hf_lock_held(&part->locks, key, hash);
+    if (lock == NULL) {
+        *hash = hf_shard__hash(shard, key);
+        lock = hf_lock_find(shard->locks, key, *hash);
+    }
+    HF_ASSERT(lock != NULL);
+    return lock;
+}
+
 /* Takes the first `count` additions out of the sums. */
 static void escrow_remove_first(hf_shard *shard, const hf_part *part, uint32_t count)
 {
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
     hf_mutation m;
+    uint64_t hash;
     while (count > 0 && hf_mutation_next(&reader, &m)) {
         if (m.op == HF_MUTATION_ADD) {
-            hf_lock_escrow_remove(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
-                                  m.integer);
+            hf_lock *lock = lock_of(shard, part, m.key, &hash);
+            hf_lock_escrow_remove(shard->locks, lock, m.bytes, m.integer);
             count--;
         }
     }
@@ -277,8 +290,9 @@ static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *a
             return HF_E_LIMIT;
         }
     }
+    uint64_t hash;
     const hf_lock_escrow *e =
-        hf_lock_escrow_find(shard->locks, add->key, hf_shard__hash(shard, add->key), add->bytes);
+        hf_lock_escrow_find(lock_of(shard, part, add->key, &hash), add->bytes);
     bool others = e != NULL && (add->integer < 0 ? e->minus > INT64_MAX + add->integer
                                                  : e->plus > INT64_MAX - add->integer);
     return others ? HF_E_BUSY : HF_E_NOMEM;
@@ -298,8 +312,9 @@ hf_err hf_part__escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants
                 min = INT64_MIN;
                 max = INT64_MAX;
             }
-            if (!hf_lock_escrow_add(shard->locks, m.key, hf_shard__hash(shard, m.key), m.bytes,
-                                    m.integer, min, max)) {
+            uint64_t hash;
+            hf_lock *lock = lock_of(shard, part, m.key, &hash);
+            if (!hf_lock_escrow_add(shard->locks, lock, m.bytes, m.integer, min, max)) {
                 escrow_remove_first(shard, part, count);
                 return why_not(shard, part, &m);
             }

@@ -30,34 +30,78 @@ bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition)
     return true;
 }
 
-bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
+/* Appends the arguments to the reader's. */
+static bool read_command(hf_txn_reader *reader, hf_txn_command *command)
 {
-    hf_txn_condition skipped;
-    while (reader->conditions != 0 && hf_txn_next_condition(reader, &skipped)) {
-    }
-    if (reader->commands == 0) {
-        return false;
-    }
-    reader->commands--;
-    command->piece = hf_read_u32(&reader->in);
-    command->command = hf_command_at(hf_read_u16(&reader->in));
-    command->argc = hf_read_u32(&reader->in);
-    hf_buf_reset(reader->args);
+    const uint8_t *at = reader->in.at;
+    const uint8_t *end = reader->in.end;
+    uint16_t id;
+    HF_ASSERT(end - at >= 10);
+    memcpy(&command->piece, at, sizeof command->piece);
+    memcpy(&id, at + 4, sizeof id);
+    memcpy(&command->argc, at + 6, sizeof command->argc);
+    at += 10;
+    command->command = hf_command_at(id);
     hf_bytes *args =
         (hf_bytes *)(void *)hf_buf_extend(reader->args, command->argc * (uint32_t)sizeof *args);
-    HF_ASSERT(!reader->in.bad && args != NULL && command->command != NULL);
-    const uint8_t *at = reader->in.at;
+    if (args == NULL) {
+        return false;
+    }
+    HF_ASSERT(command->command != NULL);
     for (uint32_t i = 0; i < command->argc; i++) {
         uint32_t size;
-        HF_ASSERT((size_t)(reader->in.end - at) >= sizeof size);
+        HF_ASSERT((size_t)(end - at) >= sizeof size);
         memcpy(&size, at, sizeof size);
         at += sizeof size;
-        HF_ASSERT((size_t)(reader->in.end - at) >= size);
+        HF_ASSERT((size_t)(end - at) >= size);
         args[i] = hf_bytes_of(at, size);
         at += size;
     }
     reader->in.at = at;
     command->args = args;
+    return true;
+}
+
+static void skip_conditions(hf_txn_reader *reader)
+{
+    hf_txn_condition skipped;
+    while (reader->conditions != 0 && hf_txn_next_condition(reader, &skipped)) {
+    }
+}
+
+bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command)
+{
+    skip_conditions(reader);
+    if (reader->commands == 0) {
+        return false;
+    }
+    reader->commands--;
+    hf_buf_reset(reader->args);
+    HF_ASSERT(read_command(reader, command));
+    return true;
+}
+
+bool hf_txn_read_commands(hf_txn_reader *reader, hf_buf *commands)
+{
+    skip_conditions(reader);
+    hf_buf_reset(reader->args);
+    hf_buf_reset(commands);
+    hf_txn_command *all =
+        (hf_txn_command *)(void *)hf_buf_extend(commands, reader->commands * (uint32_t)sizeof *all);
+    if (all == NULL) {
+        return reader->commands == 0;
+    }
+    uint32_t count = reader->commands;
+    for (; reader->commands != 0; reader->commands--) {
+        if (!read_command(reader, &all[count - reader->commands])) {
+            return false;
+        }
+    }
+    const hf_bytes *args = (const hf_bytes *)(const void *)reader->args->data;
+    for (uint32_t i = 0; i < count; i++) { /* they stand still now */
+        all[i].args = args;
+        args += all[i].argc;
+    }
     return true;
 }
 

@@ -36,6 +36,8 @@ typedef struct hf_txn_reader {
 void hf_txn_reader_open(hf_txn_reader *reader, const hf_msg_txn *msg, hf_buf *args);
 bool hf_txn_next_condition(hf_txn_reader *reader, hf_txn_condition *condition);
 bool hf_txn_next_command(hf_txn_reader *reader, hf_txn_command *command);
+/* All of them that are left, with their arguments, which lie in reader->args. False: no memory. */
+bool hf_txn_read_commands(hf_txn_reader *reader, hf_buf *commands);
 bool hf_txn_next_fence(hf_txn_reader *reader, hf_txn_fence *fence);
 hf_bytes hf_txn_recipe(const hf_msg_txn *msg);
 /* The effects at the end of a WRITTEN message. */

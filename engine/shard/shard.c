@@ -324,8 +324,8 @@ bool hf_shard__make_room(hf_shard *shard)
 /* What one large value made grow is given back. */
 static void trim_scratch(hf_shard *shard)
 {
-    hf_buf *all[] = { &shard->mutations, &shard->replies, &shard->args,
-                      &shard->message,   &shard->scratch, &shard->head };
+    hf_buf *all[] = { &shard->mutations, &shard->replies, &shard->args,    &shard->message,
+                      &shard->scratch,   &shard->head,    &shard->commands };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         hf_buf_trim(all[i], SCRATCH_KEPT);
     }
@@ -415,9 +415,9 @@ const hf_io_handler *hf_shard_handler(void)
 
 static void open_bufs(hf_shard *shard)
 {
-    hf_buf *all[] = { &shard->mutations, &shard->replies,  &shard->args, &shard->message,
-                      &shard->scratch,   &shard->grants,   &shard->head, &shard->routes,
-                      &shard->wants,     &shard->want_keys };
+    hf_buf *all[] = { &shard->mutations, &shard->replies,   &shard->args,    &shard->message,
+                      &shard->scratch,   &shard->grants,    &shard->head,    &shard->routes,
+                      &shard->wants,     &shard->want_keys, &shard->commands };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         hf_buf_open(all[i], shard->heap);
     }

@@ -223,9 +223,10 @@ struct hf_shard {
 
     /* evaluation scratch, reused */
     hf_buf mutations, replies, args, message, scratch, grants, head, routes;
-    hf_buf wants, want_keys;    /* of the transaction that is looked at: see owner_impl.h */
-    const hf_msg_txn *wants_of; /* for an assertion */
-    hf_bytes one_key;           /* internal, of the ONE that is looked at; else empty */
+    hf_buf wants, want_keys, commands; /* of the transaction that is looked at: owner_impl.h */
+    bool wants_held;                   /* its part holds all of them */
+    const hf_msg_txn *wants_of;        /* for an assertion */
+    hf_bytes one_key;                  /* internal, of the ONE that is looked at; else empty */
     uint64_t one_hash;
     hf_msg_txn one_as; /* what it is seen as: all that it does not say is zero */
     hf_workspace workspace;

@@ -1,4 +1,4 @@
-#include "engine/shard/view.h"
+#include "engine/shard/owner_impl.h"
 
 static const uint8_t user_space_end[] = { HF_SPACE_USER + 1 };
 
@@ -35,15 +35,38 @@ static uint64_t at_of(const hf_view *view)
     return ((const hf_shard *)view->context)->view_at;
 }
 
-static void read_table(hf_view *view, hf_bytes key, hf_value *value)
+static void read_table(hf_view *view, hf_bytes key, uint64_t hash, hf_value *value)
 {
     hf_shard *shard = view->context;
-    hf_got got = hf_table_get_hashed(shard->table, key, hf_shard__hash(shard, key), at_of(view));
+    hf_got got = hf_table_get_hashed(shard->table, key, hash, at_of(view));
     saw(shard, &got);
     *value = got.value;
     if (stored_expired(shard, value->expire_ms, view->ts)) {
         *value = (hf_value){ .kind = HF_KIND_NONE };
     }
+}
+
+/* The internal key and its hash: known for the keys of the transaction; else made in `at`. `lock`:
+ * the key's; NULL: nobody has it. */
+static uint64_t inner(const hf_shard *shard, hf_bytes user, hf_internal_key *at, hf_bytes *internal,
+                      hf_lock **lock)
+{
+    const want *w = shard->one_key.size == 0 ? hf_owner__want_of(shard, user) : NULL;
+    if (w == NULL && shard->one_key.size == user.size + 1 &&
+        memcmp(shard->one_key.data + 1, user.data, user.size) == 0) {
+        *internal = shard->one_key;
+        if (lock != NULL) {
+            *lock = hf_lock_find(shard->locks, *internal, shard->one_hash);
+        }
+        return shard->one_hash;
+    }
+    *internal = w != NULL ? w->key : hf_internal_key_set(at, user);
+    uint64_t hash = w != NULL ? w->hash : hf_table_hash(shard->table, *internal);
+    if (lock != NULL) {
+        *lock =
+            w != NULL && w->lock != NULL ? w->lock : hf_lock_find(shard->locks, *internal, hash);
+    }
+    return hash;
 }
 
 static void owner_get(hf_view *view, hf_bytes user, hf_value *value)
@@ -54,14 +77,15 @@ static void owner_get(hf_view *view, hf_bytes user, hf_value *value)
         return;
     }
     hf_internal_key key;
-    hf_bytes internal = hf_internal_key_set(&key, user);
+    hf_bytes internal;
+    uint64_t hash = inner(shard, user, &key, &internal, NULL);
     if (shard->view_many && hf_workspace_get(&shard->workspace, internal, value)) {
         if (expired(shard, value->expire_ms, view->ts)) {
             *value = (hf_value){ .kind = HF_KIND_NONE };
         }
         return;
     }
-    read_table(view, internal, value);
+    read_table(view, internal, hash, value);
 }
 
 static void owner_pending(hf_view *view, hf_bytes user, hf_bytes field, hf_escrow_pending *pending)
@@ -72,15 +96,16 @@ static void owner_pending(hf_view *view, hf_bytes user, hf_bytes field, hf_escro
         return;
     }
     hf_internal_key key;
-    hf_bytes internal = hf_internal_key_set(&key, user);
-    uint64_t hash = hf_shard__hash(shard, internal);
-    const hf_lock_escrow *escrow = hf_lock_escrow_find(shard->locks, internal, hash, field);
+    hf_bytes internal;
+    hf_lock *lock;
+    (void)inner(shard, user, &key, &internal, &lock);
+    const hf_lock_escrow *escrow = hf_lock_escrow_find(lock, field);
     if (escrow != NULL) {
         *pending = (hf_escrow_pending){
             .plus = escrow->plus, .minus = escrow->minus, .min = escrow->min, .max = escrow->max
         };
     }
-    pending->other_kind = hf_lock_escrow_any(shard->locks, internal, hash, field.size == 0);
+    pending->other_kind = hf_lock_escrow_any(lock, field.size == 0);
 }
 
 static hf_bytes space_end(hf_bytes end)
@@ -228,7 +253,7 @@ void hf_view__open(hf_shard *shard, hf_view *view, uint64_t at, uint64_t ts, uin
 void hf_view__fetch(void *context, hf_bytes key, hf_value *value)
 {
     hf_view *view = context;
-    read_table(view, key, value);
+    read_table(view, key, hf_shard__hash(view->context, key), value);
 }
 
 uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user, uint64_t ts)

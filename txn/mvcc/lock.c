@@ -1,6 +1,6 @@
 #include "txn/mvcc/lock_impl.h"
 
-enum { LOCK_BUCKETS_LEAST = 256 };
+enum { LOCK_BUCKETS_LEAST = 256, HOLDS_LOOKED_AT = 4 };
 
 static bool modes_conflict(hf_lock_mode a, hf_lock_mode b)
 {
@@ -40,7 +40,7 @@ static bool ranges_meet(hf_bytes a_start, hf_bytes a_end, hf_bytes b_start, hf_b
            (a_end.size == 0 || hf_bytes_compare(b_start, a_end) < 0);
 }
 
-static hf_lock *find(const hf_lock_table *table, hf_bytes key, uint64_t hash)
+hf_lock *hf_lock_find(const hf_lock_table *table, hf_bytes key, uint64_t hash)
 {
     hf_lock *lock = table->buckets[hash & (table->bucket_count - 1)];
     while (lock != NULL && !(lock->hash == hash && hf_bytes_equal(hf_lock__start(lock), key))) {
@@ -88,16 +88,12 @@ static hf_lock *make(hf_lock_table *table, hf_bytes key, hf_bytes end, bool is_r
     return lock;
 }
 
-static hf_lock *find_or_make(hf_lock_table *table, hf_bytes key, uint64_t hash)
+static hf_lock *make_key(hf_lock_table *table, hf_bytes key, uint64_t hash)
 {
-    hf_lock *lock = find(table, key, hash);
-    if (lock != NULL) {
-        return lock;
-    }
     if (table->lock_count >= table->bucket_count) {
         grow(table);
     }
-    lock = make(table, key, hf_bytes_of(NULL, 0), false);
+    hf_lock *lock = make(table, key, hf_bytes_of(NULL, 0), false);
     if (lock == NULL) {
         return NULL;
     }
@@ -237,7 +233,7 @@ bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mod
             return false;
         }
     }
-    hf_lock *lock = find(table, key, hash);
+    hf_lock *lock = hf_lock_find(table, key, hash);
     if (lock == NULL) {
         return true;
     }
@@ -254,7 +250,7 @@ bool hf_lock_free_at(hf_lock_table *table, hf_bytes key, uint64_t hash, uint64_t
             return false;
         }
     }
-    *at = find(table, key, hash);
+    *at = hf_lock_find(table, key, hash);
     return *at == NULL || !hf_lock__undecided_below(*at, ts);
 }
 
@@ -307,7 +303,8 @@ bool hf_lock_range_free(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_l
 
 static bool hold_add(hf_lock_table *table, hf_lock *lock, hf_lock_mode mode, hf_lock_txn *txn)
 {
-    hf_lock_hold *hold = hf_heap_take(table->heap, sizeof *hold);
+    hf_lock_hold *hold =
+        txn->one.lock == NULL ? &txn->one : hf_heap_take(table->heap, sizeof *hold);
     if (hold == NULL) {
         return false;
     }
@@ -324,12 +321,15 @@ static bool hold_add(hf_lock_table *table, hf_lock *lock, hf_lock_mode mode, hf_
     return true;
 }
 
-bool hf_lock_take(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
-                  hf_lock_txn *txn)
+/* `lock`: the key's, or NULL: there is none yet. NULL: no memory. */
+static hf_lock *hold_key(hf_lock_table *table, hf_lock *lock, hf_bytes key, uint64_t hash,
+                         hf_lock_mode mode, hf_lock_txn *txn)
 {
-    hf_lock *lock = find_or_make(table, key, hash);
     if (lock == NULL) {
-        return false;
+        lock = make_key(table, key, hash);
+        if (lock == NULL) {
+            return NULL;
+        }
     }
     if (lock->holders != NULL) {
         for (hf_lock_hold *hold = txn->holds; hold != NULL; hold = hold->txn_next) {
@@ -339,15 +339,50 @@ bool hf_lock_take(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mod
                 lock->counts[hold->mode]--;
                 lock->counts[both]++;
                 hold->mode = both;
-                return true;
+                return lock;
             }
         }
     }
     if (!hold_add(table, lock, mode, txn)) {
         drop_if_unused(table, lock);
+        return NULL;
+    }
+    return lock;
+}
+
+bool hf_lock_take(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
+                  hf_lock_txn *txn)
+{
+    return hold_key(table, hf_lock_find(table, key, hash), key, hash, mode, txn) != NULL;
+}
+
+bool hf_lock_claim(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
+                   hf_lock_txn *txn, hf_lock **at)
+{
+    if (table->ranges != NULL) {
+        *at = range_against(table, key, key, true, mode, txn->age, txn);
+        if (*at != NULL) {
+            return false;
+        }
+    }
+    *at = hf_lock_find(table, key, hash);
+    if (*at != NULL && key_blocks(*at, mode, txn->age, txn)) {
         return false;
     }
+    *at = hold_key(table, *at, key, hash, mode, txn);
     return true;
+}
+
+hf_lock *hf_lock_held(const hf_lock_txn *txn, hf_bytes key, uint64_t *hash)
+{
+    const hf_lock_hold *hold = txn->holds;
+    for (int i = 0; hold != NULL && i < HOLDS_LOOKED_AT; i++, hold = hold->txn_next) {
+        if (!hold->lock->is_range && hf_bytes_equal(hf_lock__start(hold->lock), key)) {
+            *hash = hold->lock->hash;
+            return hold->lock;
+        }
+    }
+    return NULL;
 }
 
 bool hf_lock_take_range(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_lock_mode mode,
@@ -546,7 +581,11 @@ void hf_lock_release(hf_lock_table *table, hf_lock_txn *txn)
         }
         lock->counts[hold->mode]--;
         table->hold_count--;
-        hf_heap_give(table->heap, hold);
+        if (hold == &txn->one) {
+            hold->lock = NULL;
+        } else {
+            hf_heap_give(table->heap, hold);
+        }
         wake(table, lock);
         drop_if_unused(table, lock);
     }
@@ -575,92 +614,5 @@ void hf_lock_holders(hf_lock *at, hf_lock_visit *visit, void *context)
 {
     for (hf_lock_hold *hold = at->holders; hold != NULL; hold = hold->next) {
         visit(context, hold->txn);
-    }
-}
-
-/* ---- Escrow ---- */
-
-static hf_lock_escrow *escrow_of(const hf_lock *lock, hf_bytes field)
-{
-    hf_lock_escrow *escrow = lock->escrows;
-    while (escrow != NULL &&
-           !hf_bytes_equal(hf_bytes_of(escrow->field, escrow->field_size), field)) {
-        escrow = escrow->next;
-    }
-    return escrow;
-}
-
-const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, uint64_t hash,
-                                          hf_bytes field)
-{
-    const hf_lock *lock = find(table, key, hash);
-    return lock == NULL ? NULL : escrow_of(lock, field);
-}
-
-bool hf_lock_escrow_any(const hf_lock_table *table, hf_bytes key, uint64_t hash, bool fields)
-{
-    const hf_lock *lock = find(table, key, hash);
-    for (const hf_lock_escrow *e = lock == NULL ? NULL : lock->escrows; e != NULL; e = e->next) {
-        if ((e->field_size != 0) == fields) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
-                        int64_t delta, int64_t min, int64_t max)
-{
-    hf_lock *lock = find(table, key, hash);
-    HF_ASSERT(lock != NULL);
-    hf_lock_escrow *escrow = escrow_of(lock, field);
-    int64_t plus = escrow == NULL ? 0 : escrow->plus;
-    int64_t minus = escrow == NULL ? 0 : escrow->minus;
-    if (delta >= 0 ? __builtin_add_overflow(plus, delta, &plus)
-                   : __builtin_sub_overflow(minus, delta, &minus)) {
-        return false;
-    }
-    if (escrow == NULL) {
-        escrow = hf_heap_take(table->heap, sizeof *escrow + field.size);
-        if (escrow == NULL) {
-            return false;
-        }
-        *escrow = (hf_lock_escrow){
-            .next = lock->escrows, .min = INT64_MIN, .max = INT64_MAX, .field_size = field.size
-        };
-        if (field.size != 0) {
-            memcpy(escrow->field, field.data, field.size);
-        }
-        lock->escrows = escrow;
-    }
-    escrow->count++;
-    escrow->plus = plus;
-    escrow->minus = minus;
-    escrow->min = min > escrow->min ? min : escrow->min;
-    escrow->max = max < escrow->max ? max : escrow->max;
-    return true;
-}
-
-void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
-                           int64_t delta)
-{
-    hf_lock *lock = find(table, key, hash);
-    HF_ASSERT(lock != NULL);
-    hf_lock_escrow *escrow = escrow_of(lock, field);
-    HF_ASSERT(escrow != NULL && escrow->count > 0);
-    if (delta >= 0) {
-        escrow->plus -= delta;
-    } else {
-        escrow->minus += delta;
-    }
-    HF_ASSERT(escrow->plus >= 0 && escrow->minus >= 0);
-    escrow->count--;
-    if (escrow->count == 0) {
-        hf_lock_escrow **at = &lock->escrows;
-        while (*at != escrow) {
-            at = &(*at)->next;
-        }
-        *at = escrow->next;
-        hf_heap_give(table->heap, escrow);
     }
 }

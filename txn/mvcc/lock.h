@@ -39,12 +39,23 @@ static inline bool hf_age_older(hf_age a, hf_age b)
     return a.ts != b.ts ? a.ts < b.ts : a.tie < b.tie;
 }
 
-/* A transaction as a holder; embedded by its owner. */
+/* That a transaction holds a lock. */
+struct hf_lock_hold {
+    hf_lock *lock;
+    struct hf_lock_txn *txn;
+    hf_lock_hold *txn_next;    /* the transaction's list */
+    hf_lock_hold *next, *prev; /* the lock's list */
+    hf_lock_mode mode;
+};
+
+/* A transaction as a holder; embedded by its owner. It stays where it is while it holds anything.
+ */
 typedef struct hf_lock_txn {
     hf_age age;
     bool prepared;
     uint64_t pts; /* when prepared: it commits at or above this */
     hf_lock_hold *holds;
+    hf_lock_hold one; /* most have one key at a participant: that takes no memory */
 } hf_lock_txn;
 
 /* A request that waits; embedded by its owner. */
@@ -64,8 +75,7 @@ typedef struct hf_lock_escrow {
     int64_t plus, minus; /* both >= 0 */
     int64_t min, max;    /* the tightest bounds granted since the sums were last empty */
     uint32_t count;
-    uint32_t field_size;
-    uint8_t field[];
+    hf_bytes field;
 } hf_lock_escrow;
 
 HF_MUST_USE hf_lock_table *hf_lock_table_open(hf_heap *heap); /* NULL: no memory */
@@ -89,6 +99,14 @@ bool hf_lock_range_free(hf_lock_table *table, hf_bytes start, hf_bytes end, hf_l
  * memory. */
 HF_MUST_USE bool hf_lock_take(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
                               hf_lock_txn *txn);
+/* hf_lock_free(), and what is free is taken: then `at` is the key's lock, NULL without memory. */
+HF_MUST_USE bool hf_lock_claim(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode,
+                               hf_lock_txn *txn, hf_lock **at);
+/* The key's lock; NULL: nobody holds it or waits for it. */
+hf_lock *hf_lock_find(const hf_lock_table *table, hf_bytes key, uint64_t hash);
+/* The key's lock among those that the transaction holds, and the hash it was taken with; NULL: not
+ * among the first few. */
+hf_lock *hf_lock_held(const hf_lock_txn *txn, hf_bytes key, uint64_t *hash);
 HF_MUST_USE bool hf_lock_take_range(hf_lock_table *table, hf_bytes start, hf_bytes end,
                                     hf_lock_mode mode, hf_lock_txn *txn);
 /* A waiting range request holds back younger conflicting requests from now on; NULL: no memory.
@@ -128,16 +146,15 @@ void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter);
 hf_lock_waiter *hf_lock_ready(hf_lock_table *table);
 
 /* ---- Escrow sums of a key's undecided additions ---- */
-const hf_lock_escrow *hf_lock_escrow_find(hf_lock_table *table, hf_bytes key, uint64_t hash,
-                                          hf_bytes field);
+/* `lock`: of the key, or NULL: nobody holds it. */
+const hf_lock_escrow *hf_lock_escrow_find(const hf_lock *lock, hf_bytes field);
 /* Whether fields of the key have undecided additions (`fields`), or the key itself has. */
-bool hf_lock_escrow_any(const hf_lock_table *table, hf_bytes key, uint64_t hash, bool fields);
+bool hf_lock_escrow_any(const hf_lock *lock, bool fields);
 /* Only while an E (or X) lock of the transaction is held on the key. False: no memory, or a sum
  * would leave 64 bits; nothing is changed. */
-HF_MUST_USE bool hf_lock_escrow_add(hf_lock_table *table, hf_bytes key, uint64_t hash,
-                                    hf_bytes field, int64_t delta, int64_t min, int64_t max);
-void hf_lock_escrow_remove(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_bytes field,
-                           int64_t delta);
+HF_MUST_USE bool hf_lock_escrow_add(hf_lock_table *table, hf_lock *lock, hf_bytes field,
+                                    int64_t delta, int64_t min, int64_t max);
+void hf_lock_escrow_remove(hf_lock_table *table, hf_lock *lock, hf_bytes field, int64_t delta);
 
 typedef struct hf_lock_stats {
     uint64_t locks, holds, waiters, ranges;

@@ -1,16 +1,8 @@
-/* Inside the locks: lock.c, and lock_show.c, which looks at all of them. */
+/* Inside the locks: lock.c, escrow.c, and lock_show.c, which looks at all of them. */
 #ifndef HF_MVCC_LOCK_IMPL_H
 #define HF_MVCC_LOCK_IMPL_H
 #include "engine/base/assert.h"
 #include "txn/mvcc/lock.h"
-
-struct hf_lock_hold {
-    hf_lock *lock;
-    hf_lock_txn *txn;
-    hf_lock_hold *txn_next;    /* the transaction's list */
-    hf_lock_hold *next, *prev; /* the lock's list */
-    hf_lock_mode mode;
-};
 
 /* A key's lock, or a range's: the latter stands in table->ranges instead of a bucket. */
 struct hf_lock {
@@ -20,7 +12,8 @@ struct hf_lock {
     hf_lock_waiter *first, *last; /* oldest first */
     hf_lock_waiter *readers;      /* at timestamps: beside the queue */
     hf_lock_escrow *escrows;
-    hf_age wanted_age; /* ranges: of the request that wants it */
+    hf_lock_escrow own; /* of the key itself: among them while it counts anything */
+    hf_age wanted_age;  /* ranges: of the request that wants it */
     uint32_t counts[HF_LOCK_MODES];
     uint32_t ready;    /* waiters made ready that have not run yet: keeps the entry */
     hf_lock_mode mode; /* ranges */

@@ -5,17 +5,17 @@
 
 static bool add(home *h, const char *field, int64_t delta, int64_t min, int64_t max)
 {
-    return hf_lock_escrow_add(h->locks, text("k"), hash(text("k")), text(field), delta, min, max);
+    return hf_lock_escrow_add(h->locks, lock_of(h, "k"), text(field), delta, min, max);
 }
 
 static void take_away(home *h, const char *field, int64_t delta)
 {
-    hf_lock_escrow_remove(h->locks, text("k"), hash(text("k")), text(field), delta);
+    hf_lock_escrow_remove(h->locks, lock_of(h, "k"), text(field), delta);
 }
 
 static const hf_lock_escrow *sums(home *h, const char *field)
 {
-    return hf_lock_escrow_find(h->locks, text("k"), hash(text("k")), text(field));
+    return hf_lock_escrow_find(lock_of(h, "k"), text(field));
 }
 
 static void assert_sums(home *h, const char *field, int64_t plus, int64_t minus, int64_t min,
@@ -73,7 +73,7 @@ static void fields_are_apart(void **state)
     assert_sums(&h, "f", 2, 0, INT64_MIN, INT64_MAX);
     assert_sums(&h, "g", 0, 4, INT64_MIN, INT64_MAX);
     assert_null(sums(&h, "h"));
-    assert_null(hf_lock_escrow_find(h.locks, text("other"), hash(text("other")), text("")));
+    assert_null(hf_lock_escrow_find(lock_of(&h, "other"), text("")));
     take_away(&h, "f", 2); /* from the middle */
     assert_null(sums(&h, "f"));
     assert_sums(&h, "g", 0, 4, INT64_MIN, INT64_MAX);

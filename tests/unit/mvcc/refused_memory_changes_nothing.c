@@ -42,12 +42,15 @@ static void a_first_lock(void **state)
     size_t used = hf_heap_used(h.heap);
     for (uint64_t at = 1; at <= 2; at++) { /* the entry, the hold */
         hf_lock_txn a = txn(1);
+        take(&h, "first", HF_LOCK_X, &a); /* its hold takes no memory */
         hf_heap_fail_at(h.heap, at);
         assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_X, &a));
         hf_heap_fail_at(h.heap, at);
         assert_false(hf_lock_take_range(h.locks, text("a"), text("b"), HF_LOCK_X, &a));
         hf_heap_fail_at(h.heap, 0);
-        assert_null(a.holds);
+        assert_ptr_equal(a.holds, &a.one);
+        assert_null(a.holds->txn_next);
+        release(&h, &a);
         assert_empty(&h, used);
     }
     hf_heap_fail_at(h.heap, 1);
@@ -67,9 +70,10 @@ static void a_lock_that_is_there(void **state)
     hf_lock_waiter w;
     hf_lock *at = NULL;
     take(&h, "k", HF_LOCK_S, &a);
+    take(&h, "first", HF_LOCK_X, &b);
     hf_heap_fail_at(h.heap, 1);
     assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_S, &b));
-    assert_null(b.holds);
+    release(&h, &b);
     hf_heap_fail_at(h.heap, 1);
     take(&h, "k", HF_LOCK_X, &a); /* an upgrade takes no memory */
     hf_heap_fail_at(h.heap, 1);
@@ -85,10 +89,12 @@ static void a_lock_that_is_there(void **state)
     wait_for(&h, "k", HF_LOCK_X, 10, NULL, &late);
     release(&h, &a);
     assert_ready(&h, &w);
+    assert_true(hf_lock_take(h.locks, text("first"), hash(text("first")), HF_LOCK_X, &b));
     hf_heap_fail_at(h.heap, 1);
     assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_X, &b));
     hf_heap_fail_at(h.heap, 0);
     assert_ready(&h, &late);
+    release(&h, &b);
     assert_idle(&h);
     home_close(&h);
 }
@@ -98,17 +104,19 @@ static void an_addition(void **state)
     (void)state;
     home h = home_open(1 << 20);
     hf_lock_txn a = txn(1);
-    hf_bytes k = text("k");
     take(&h, "k", HF_LOCK_E, &a);
+    hf_lock *lock = lock_of(&h, "k");
     hf_heap_fail_at(h.heap, 1);
-    assert_false(hf_lock_escrow_add(h.locks, k, hash(k), text(""), 5, 0, 9));
-    assert_null(hf_lock_escrow_find(h.locks, k, hash(k), text("")));
-    assert_true(hf_lock_escrow_add(h.locks, k, hash(k), text(""), 5, 0, 9));
-    hf_heap_fail_at(h.heap, 1);
-    assert_true(hf_lock_escrow_add(h.locks, k, hash(k), text(""), 5, 0, 9)); /* takes no memory */
+    assert_false(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
+    assert_null(hf_lock_escrow_find(lock, text("f")));
+    assert_true(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
+    hf_heap_fail_at(h.heap, 1); /* these take no memory */
+    assert_true(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
+    assert_true(hf_lock_escrow_add(h.locks, lock, text(""), 5, 0, 9));
     hf_heap_fail_at(h.heap, 0);
-    hf_lock_escrow_remove(h.locks, k, hash(k), text(""), 5);
-    hf_lock_escrow_remove(h.locks, k, hash(k), text(""), 5);
+    hf_lock_escrow_remove(h.locks, lock, text(""), 5);
+    hf_lock_escrow_remove(h.locks, lock, text("f"), 5);
+    hf_lock_escrow_remove(h.locks, lock, text("f"), 5);
     release(&h, &a);
     assert_idle(&h);
     home_close(&h);

@@ -60,6 +60,11 @@ static inline hf_lock_txn txn(uint64_t ts)
     return (hf_lock_txn){ .age = age(ts) };
 }
 
+static inline hf_lock *lock_of(home *h, const char *key)
+{
+    return hf_lock_find(h->locks, text(key), hash(text(key)));
+}
+
 static inline bool is_free(home *h, const char *key, hf_lock_mode mode, uint64_t ts,
                            const hf_lock_txn *self, hf_lock **at)
 {
