@@ -342,7 +342,7 @@ void hf_boot__turn(hf_shard *shard)
         return;
     }
     if (shard->resolve_lsn == 0) {
-        shard->resolve_lsn = hf_log_appended(shard->log) + 1;
+        shard->resolve_lsn = hf_shard__appended(shard) + 1;
     }
     if (hf_log_durable(shard->log) + 1 >= shard->resolve_lsn) {
         shard->resolve_sent = true;

@@ -99,8 +99,8 @@ static uint64_t below_volatile(const hf_shard *shard, const hf_changes *c, uint6
 static uint64_t resolved(hf_shard *shard, const hf_changes *c)
 {
     uint64_t ts = hf_part__oldest_pts(shard, hf_shard__now(shard) + 1) - 1;
-    return hf_log_durable(shard->log) == hf_log_appended(shard->log) ? ts
-                                                                     : below_volatile(shard, c, ts);
+    return hf_log_durable(shard->log) == hf_shard__appended(shard) ? ts
+                                                                   : below_volatile(shard, c, ts);
 }
 
 /* ---- One shard's page ---- */

@@ -8,7 +8,7 @@
  *              | replies (with an id) | recipe (where the outcome is kept)
  *              | u32 grants, 16 bytes each | u32 fences, each u8 mode, u8 is_range, start, end
  *              | mutations, held back until the FINALIZE
- *   FINALIZE   attempt | u64 commit ts, 0: aborted | mutations of its own
+ *   FINALIZE   once or more: attempt | u64 commit ts, 0: aborted | mutations of its own
  *   TOMBSTONE  attempt: never prepared here, for good
  *   RANGE      u32 count | each u64 id, u64 generation, u16 shard, start
  *   BULK       u64 ts | start | end | u8 clear | mutations
@@ -24,7 +24,7 @@
 typedef enum hf_entry_kind {
     HF_ENTRY_COMMIT = 1, /* a transaction of this shard alone */
     HF_ENTRY_PREPARE = 2,
-    HF_ENTRY_FINALIZE = 3, /* its end, either way */
+    HF_ENTRY_FINALIZE = 3, /* ends of those, either way */
     HF_ENTRY_TOMBSTONE = 4,
     HF_ENTRY_RANGE = 5, /* a range that this shard owns, or gives away, from here on */
     HF_ENTRY_BULK = 6,  /* contents of a range that moves in: valid once its RANGE record follows */

@@ -162,18 +162,22 @@ void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
 
 /* ---- Ends of a transaction of this shard alone ---- */
 
+void hf_owner__apply_one(hf_shard *shard, const hf_mutation *m, uint64_t hash, uint64_t ts,
+                         uint64_t lsn)
+{
+    if (m->key.data[0] == HF_SPACE_SYSTEM) {
+        bool was = hf_table_get(shard->table, m->key, HF_TS_MAX).value.kind != HF_KIND_NONE;
+        shard->system_keys += (uint64_t)(m->op != HF_MUTATION_DELETE) - (uint64_t)was;
+    }
+    hf_mutation_apply_hashed(shard->table, m, hash, ts, lsn, &shard->scratch);
+}
+
 void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn)
 {
     hf_reader reader = hf_reader_of(effects);
     hf_mutation mutation;
     while (hf_mutation_next(&reader, &mutation)) {
-        if (mutation.key.data[0] == HF_SPACE_SYSTEM) {
-            bool was =
-                hf_table_get(shard->table, mutation.key, HF_TS_MAX).value.kind != HF_KIND_NONE;
-            shard->system_keys += (uint64_t)(mutation.op != HF_MUTATION_DELETE) - (uint64_t)was;
-        }
-        uint64_t hash = hf_shard__hash(shard, mutation.key);
-        hf_mutation_apply_hashed(shard->table, &mutation, hash, ts, lsn, &shard->scratch);
+        hf_owner__apply_one(shard, &mutation, hf_shard__hash(shard, mutation.key), ts, lsn);
     }
     HF_ASSERT(!reader.bad);
 }
@@ -220,7 +224,7 @@ static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *l
     uint8_t head[8];
     memcpy(head, &ts, sizeof ts);
     hf_bytes parts[] = { hf_bytes_of(head, sizeof head), effects };
-    hf_err err = hf_log_append(shard->log, HF_ENTRY_COMMIT, 0, 0, parts, 2, lsn);
+    hf_err err = hf_shard__append(shard, HF_ENTRY_COMMIT, parts, 2, lsn);
     if (err == HF_OK) {
         hf_owner__apply(shard, effects, ts, *lsn);
         hf_changes__note(shard, effects, ts, *lsn);

@@ -33,7 +33,7 @@ static bool expire_one(hf_shard *shard)
     hf_bytes parts[] = { hf_bytes_of(head, sizeof head), hf_buf_view(&shard->mutations) };
     uint64_t lsn;
     if (shard->mutations.failed ||
-        hf_log_append(shard->log, HF_ENTRY_COMMIT, 0, 0, parts, 2, &lsn) != HF_OK) {
+        hf_shard__append(shard, HF_ENTRY_COMMIT, parts, 2, &lsn) != HF_OK) {
         return false;
     }
     hf_owner__apply(shard, hf_buf_view(&shard->mutations), ts, lsn);

@@ -1,6 +1,19 @@
 /* Replies that wait for the disk: execution runs at memory speed, acknowledgement at the log's. */
 #include "engine/shard/pack.h"
 
+hf_err hf_shard__append(hf_shard *shard, uint16_t kind, const hf_bytes *parts, uint32_t count,
+                        uint64_t *lsn)
+{
+    hf_part__write_ends(shard);
+    return hf_log_append(shard->log, kind, 0, 0, parts, count, lsn);
+}
+
+uint64_t hf_shard__appended(hf_shard *shard)
+{
+    hf_part__write_ends(shard);
+    return hf_log_appended(shard->log);
+}
+
 static bool push(hf_shard *shard, hf_held held)
 {
     if (hf_ring_full(&shard->held)) {

@@ -371,7 +371,6 @@ bool hf_owner__claim_lock(void *context, want *w)
 {
     asking *a = context;
     if (w->is_range) { /* it holds back younger ones by hf_lock_want_range() */
-        a->missing = true;
         return hf_owner__check_lock(context, w);
     }
     if (!hf_lock_claim(a->shard->locks, w->key, w->hash, w->mode, a->self, &a->at)) {
@@ -379,7 +378,7 @@ bool hf_owner__claim_lock(void *context, want *w)
         return false;
     }
     w->lock = a->at;
-    a->missing = a->missing || w->lock == NULL; /* without memory it is only less fair */
+    a->held += w->lock != NULL; /* without memory it is only less fair */
     return true;
 }
 

@@ -120,7 +120,7 @@ static hf_err log_ranges(hf_shard *shard, const hf_range *a, const hf_range *b, 
     }
     hf_bytes record = hf_buf_view(&shard->scratch);
     return shard->scratch.failed ? HF_E_NOMEM
-                                 : hf_log_append(shard->log, HF_ENTRY_RANGE, 0, 0, &record, 1, lsn);
+                                 : hf_shard__append(shard, HF_ENTRY_RANGE, &record, 1, lsn);
 }
 
 /* ---- Split ---- */
@@ -349,7 +349,7 @@ void hf_move__turn(hf_shard *shard)
         break;
     case HF_MOVE_DRAIN:
         if (drained(shard)) {
-            move->settle = hf_log_appended(shard->log);
+            move->settle = hf_shard__appended(shard);
             move->state = HF_MOVE_SETTLE;
         }
         break;
@@ -432,8 +432,7 @@ static bool take_in(hf_shard *shard, bool clear, hf_bytes start, hf_bytes end, h
     hf_buf_u8(&shard->scratch, clear);
     hf_bytes parts[] = { hf_buf_view(&shard->scratch), mutations };
     uint64_t lsn;
-    if (shard->scratch.failed ||
-        hf_log_append(shard->log, HF_ENTRY_BULK, 0, 0, parts, 2, &lsn) != HF_OK) {
+    if (shard->scratch.failed || hf_shard__append(shard, HF_ENTRY_BULK, parts, 2, &lsn) != HF_OK) {
         return false;
     }
     if (clear) {

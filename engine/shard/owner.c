@@ -48,7 +48,7 @@ static bool clear_to_run(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, 
                      .read_ts = at ? msg->read_ts : 0 };
         if (hf_owner__visit_wants(shard, msg,
                                   part == NULL ? hf_owner__check_lock : hf_owner__claim_lock, &a)) {
-            shard->wants_held = !a.missing;
+            shard->wants_held = a.held == shard->wants.size / sizeof(want);
             return true;
         }
         if (!at && hf_owner__wound_younger(shard, &a)) {

@@ -33,7 +33,7 @@ typedef struct asking {
     hf_lock *at;
     want blocked; /* the request that is in the way; its key is only valid for ranges */
     bool elsewhere, frozen;
-    bool missing; /* one that is free could not be taken yet: it is a range, or no memory */
+    uint32_t held; /* so many were taken */
 } asking;
 
 /* One run of a transaction: the results lie in shard->mutations or its workspace, and in

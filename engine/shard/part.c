@@ -7,17 +7,6 @@
 
 enum { RESERVE_PER_PART = 1024 };
 
-typedef struct backlog {
-    hf_msg head;   /* head.kind is the record's; head.next links */
-    hf_part *part; /* a TOMBSTONE's, to be told when durable */
-    uint8_t bytes[];
-} backlog;
-
-static hf_id128 id_of(hf_attempt attempt)
-{
-    return (hf_id128){ attempt.incarnation, attempt.seq_shard };
-}
-
 /* ---- The set of parts ---- */
 
 static hf_part_list *list_of(hf_shard *shard, const hf_part *part)
@@ -83,9 +72,78 @@ static void undecided_remove(hf_shard *shard, hf_part *part)
     shard->reserve -= RESERVE_PER_PART;
 }
 
+/* Attempts are ours: nobody picks them so that they meet. */
+static hf_part **bucket_of(hf_part_set *set, hf_attempt attempt)
+{
+    uint64_t mixed = (attempt.seq_shard ^ attempt.incarnation) * UINT64_C(0x9e3779b97f4a7c15);
+    return &set->buckets[mixed >> set->shift];
+}
+
+bool hf_part__open(hf_shard *shard)
+{
+    enum { LEAST_BITS = 8 };
+    size_t size = sizeof(hf_part *) << LEAST_BITS;
+    shard->parts =
+        (hf_part_set){ .buckets = hf_heap_take(shard->heap, size), .shift = 64 - LEAST_BITS };
+    if (shard->parts.buckets != NULL) {
+        memset(shard->parts.buckets, 0, size);
+    }
+    hf_buf_open(&shard->ends, shard->heap);
+    return shard->parts.buckets != NULL;
+}
+
+/* Twice the buckets; without memory the chains only get longer. */
+static void grow(hf_shard *shard, hf_part_set *set)
+{
+    uint32_t count = UINT32_C(1) << (64 - set->shift);
+    hf_part_set more = { .count = set->count, .shift = set->shift - 1 };
+    more.buckets = hf_heap_take(shard->heap, 2 * count * sizeof *more.buckets);
+    if (more.buckets == NULL) {
+        return;
+    }
+    memset(more.buckets, 0, 2 * count * sizeof *more.buckets);
+    for (uint32_t i = 0; i < count; i++) {
+        hf_part *next;
+        for (hf_part *part = set->buckets[i]; part != NULL; part = next) {
+            hf_part **at = bucket_of(&more, part->p.attempt);
+            next = part->chain;
+            part->chain = *at;
+            *at = part;
+        }
+    }
+    hf_heap_give(shard->heap, set->buckets);
+    *set = more;
+}
+
+static void set_add(hf_shard *shard, hf_part *part)
+{
+    hf_part_set *set = &shard->parts;
+    if (set->count++ >> (64 - set->shift) != 0) {
+        grow(shard, set);
+    }
+    hf_part **at = bucket_of(set, part->p.attempt);
+    part->chain = *at;
+    *at = part;
+}
+
+static void set_remove(hf_part_set *set, hf_part *part)
+{
+    hf_part **at = bucket_of(set, part->p.attempt);
+    while (*at != part) {
+        HF_ASSERT(*at != NULL);
+        at = &(*at)->chain;
+    }
+    *at = part->chain;
+    set->count--;
+}
+
 hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt)
 {
-    return hf_map_find_pointer(&shard->parts, id_of(attempt));
+    hf_part *part = *bucket_of(&shard->parts, attempt);
+    while (part != NULL && !hf_attempt_equal(part->p.attempt, attempt)) {
+        part = part->chain;
+    }
+    return part;
 }
 
 bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt)
@@ -100,11 +158,7 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
     if (part == NULL) {
         return NULL;
     }
-    memset(part, 0, sizeof *part);
-    if (hf_map_put_pointer(&shard->parts, id_of(attempt), part) != HF_OK) {
-        hf_heap_give(shard->heap, part);
-        return NULL;
-    }
+    memset(part, 0, offsetof(hf_part, room));
     hf_participant_begin(&part->p, attempt, shard->self);
     hf_buf_open(&part->collected, shard->heap);
     part->locks.age = age;
@@ -112,6 +166,7 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
     part->since_ns = shard->io->now_ns;
     part->old = attempt.incarnation != shard->incarnation;
     part->ending = HF_ENDING_CONFLICT;
+    set_add(shard, part);
     list_add(list_of(shard, part), part);
     return part;
 }
@@ -119,18 +174,28 @@ hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
 void hf_part__promise(hf_shard *shard, hf_part *part)
 {
     enum { CHANGE = 512 }; /* besides its bytes, at most about */
-    hf_table_need need =
-        hf_mutations_cost(shard->table, hf_bytes_of(part->effects, part->effects_size));
+    hf_table_need need = { .changes = part->additions };
+    if (!part->only_adds) {
+        need = hf_mutations_cost(shard->table, hf_bytes_of(part->effects, part->effects_size));
+    }
     part->promised = part->effects_size + 2 * need.built + need.copied +
                      (uint64_t)need.changes * CHANGE + (part->stub ? part->replies_size : 0);
     shard->promised += part->promised;
+}
+
+/* What is small lies in the part itself. */
+static void give(hf_shard *shard, const hf_part *part, uint8_t *block)
+{
+    if (block < part->room || block >= part->room + sizeof part->room) {
+        hf_heap_give(shard->heap, block);
+    }
 }
 
 void hf_part__drop_effects(hf_shard *shard, hf_part *part)
 {
     shard->promised -= part->promised;
     part->promised = 0;
-    hf_heap_give(shard->heap, part->effects);
+    give(shard, part, part->effects);
     part->effects = NULL;
     part->effects_size = 0;
 }
@@ -140,10 +205,10 @@ void hf_part__forget(hf_shard *shard, hf_part *part)
     HF_ASSERT(!hf_participant_undecided(&part->p) && part->locks.holds == NULL &&
               part->item == NULL);
     list_remove(list_of(shard, part), part);
-    (void)hf_map_drop(&shard->parts, id_of(part->p.attempt));
+    set_remove(&shard->parts, part);
     hf_part__drop_effects(shard, part);
-    hf_heap_give(shard->heap, part->replies);
-    hf_heap_give(shard->heap, part->recipe);
+    give(shard, part, part->replies);
+    give(shard, part, part->recipe);
     hf_buf_close(&part->collected);
     hf_heap_give(shard->heap, part);
 }
@@ -179,72 +244,9 @@ uint64_t hf_part__oldest_pts(const hf_shard *shard, uint64_t otherwise)
     return part != NULL && part->p.pts < otherwise ? part->p.pts : otherwise;
 }
 
-/* ---- Records that must be written, whatever the room ---- */
-
-static hf_err append(hf_shard *shard, uint16_t kind, hf_bytes record, uint64_t *lsn)
-{
-    return hf_log_append(shard->log, kind, 0, 0, &record, 1, lsn);
-}
-
-/* Appends, or queues until there is room. Answers the position, or UINT64_MAX while it is not
- * known. */
-static uint64_t append_must(hf_shard *shard, uint16_t kind, hf_bytes record, hf_part *part)
-{
-    uint64_t lsn;
-    if (shard->backlog_first == NULL && append(shard, kind, record, &lsn) == HF_OK) {
-        if (part != NULL) {
-            hf_shard__hold_part(shard, lsn, part);
-        }
-        return lsn;
-    }
-    backlog *entry = hf_heap_take(shard->heap, sizeof *entry + record.size);
-    if (entry == NULL) {
-        hf_shard__fail(shard, 70, "memory", "no room to queue a decision for the log");
-        return UINT64_MAX;
-    }
-    *entry = (backlog){ .head = { .size = record.size, .kind = kind }, .part = part };
-    HF_ASSERT(record.data != NULL);
-    memcpy(entry->bytes, record.data, record.size);
-    if (shard->backlog_last != NULL) {
-        shard->backlog_last->next = &entry->head;
-    } else {
-        shard->backlog_first = &entry->head;
-    }
-    shard->backlog_last = &entry->head;
-    return UINT64_MAX;
-}
-
-void hf_part__run_backlog(hf_shard *shard)
-{
-    if (shard->backlog_first == NULL) {
-        return;
-    }
-    while (shard->backlog_first != NULL) {
-        backlog *entry = (backlog *)(void *)shard->backlog_first;
-        uint64_t lsn;
-        if (append(shard, entry->head.kind, hf_bytes_of(entry->bytes, entry->head.size), &lsn) !=
-            HF_OK) {
-            return;
-        }
-        shard->backlog_first = entry->head.next;
-        if (entry->part != NULL) {
-            hf_shard__hold_part(shard, lsn, entry->part);
-        }
-        hf_heap_give(shard->heap, entry);
-    }
-    shard->backlog_last = NULL;
-    /* Whatever was to be counted when durable lies at or below the newest record now. */
-    for (uint16_t i = 0; i < shard->count; i++) {
-        for (uint32_t k = 0; k < hf_ring_count(&shard->acks[i]); k++) {
-            uint64_t *lsn = hf_ring_at(&shard->acks[i], k);
-            *lsn = *lsn == UINT64_MAX ? hf_log_appended(shard->log) : *lsn;
-        }
-    }
-}
-
 /* ---- Effects ---- */
 
-/* The lock that the part holds on a key, and the key's hash. */
+/* The lock that the part holds on a key, and the key's hash. NULL: on a range with the key. */
 static hf_lock *lock_of(hf_shard *shard, const hf_part *part, hf_bytes key, uint64_t *hash)
 {
     hf_lock *lock = hf_lock_held(&part->locks, key, hash);
@@ -252,7 +254,6 @@ static hf_lock *lock_of(hf_shard *shard, const hf_part *part, hf_bytes key, uint
         *hash = hf_shard__hash(shard, key);
         lock = hf_lock_find(shard->locks, key, *hash);
     }
-    HF_ASSERT(lock != NULL);
     return lock;
 }
 
@@ -298,9 +299,10 @@ static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *a
     return others ? HF_E_BUSY : HF_E_NOMEM;
 }
 
-hf_err hf_part__escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants)
+hf_err hf_part__escrow_add(hf_shard *shard, hf_part *part, hf_bytes grants)
 {
     uint32_t count = 0;
+    part->only_adds = true;
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
     hf_reader bounds = hf_reader_of(grants);
     hf_mutation m;
@@ -320,7 +322,9 @@ hf_err hf_part__escrow_add(hf_shard *shard, const hf_part *part, hf_bytes grants
             }
             count++;
         }
+        part->only_adds = part->only_adds && m.op == HF_MUTATION_ADD && m.bytes.size == 0;
     }
+    part->additions = count;
     return HF_OK;
 }
 
@@ -381,61 +385,65 @@ static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
     hf_shard__post(shard, hf_attempt_shard(part->p.attempt), msg);
 }
 
-/* Stub mutations of a commit, appended to the record, applied with the rest. */
-static void finalize_record(hf_shard *shard, const hf_part *part, bool commit, hf_bytes result,
-                            hf_buf *record)
+/* Puts the effects into the table, and takes its additions out of the sums. */
+static void apply(hf_shard *shard, hf_part *part)
 {
-    hf_buf_reset(record);
-    hf_buf_u64(record, part->p.attempt.incarnation);
-    hf_buf_u64(record, part->p.attempt.seq_shard);
-    hf_buf_u64(record, commit ? part->p.commit_ts : 0);
+    hf_bytes effects = hf_bytes_of(part->effects, part->effects_size);
+    hf_reader reader = hf_reader_of(effects);
+    hf_mutation m;
+    hf_hlc_observe(&shard->clock, part->p.commit_ts);
+    while (hf_mutation_next(&reader, &m)) {
+        uint64_t hash;
+        hf_lock *lock = lock_of(shard, part, m.key, &hash);
+        if (m.op == HF_MUTATION_ADD) {
+            hf_lock_escrow_remove(shard->locks, lock, m.bytes, m.integer);
+        }
+        hf_owner__apply_one(shard, &m, hash, part->p.commit_ts, 0);
+    }
+    hf_changes__note(shard, effects, part->p.commit_ts, 0);
+    shard->stats.two_phase++;
+}
+
+/* The end of what was logged. `result`: the client's reply, for the stub, which is applied with the
+ * rest and is as durable as the record. */
+static void log_end(hf_shard *shard, hf_part *part, bool commit, hf_bytes result)
+{
+    hf_buf *stub = &shard->message;
+    hf_buf_reset(stub);
     if (commit && part->stub) {
-        hf_owner__stub(shard, record, part->id, true, part->p.commit_ts, part->digest, result);
+        hf_owner__stub(shard, stub, part->id, true, part->p.commit_ts, part->digest, result);
+        HF_ASSERT(!stub->failed);
+    }
+    hf_part__log_end(shard, part, commit, hf_buf_view(stub));
+    if (stub->size != 0) {
+        hf_part__write_ends(shard);
+        uint64_t lsn = shard->backlog_first != NULL ? 0 : hf_log_appended(shard->log);
+        hf_owner__apply(shard, hf_buf_view(stub), part->p.commit_ts, lsn);
     }
 }
 
-enum { FINALIZE_HEAD = 24 };
-
-/* Carries out the update. `result`: the client's reply, for the stub. Answers the position of what
- * was persisted, 0 for nothing. */
-static uint64_t carry_out(hf_shard *shard, hf_part *part, const hf_participant_update *u,
-                          bool was_undecided, hf_bytes result)
+/* Carries out the update. */
+static void carry_out(hf_shard *shard, hf_part *part, const hf_participant_update *u,
+                      bool was_undecided, hf_bytes result)
 {
-    uint64_t lsn = 0;
-    hf_buf *record = &shard->message;
     if (u->persist == HF_RECORD_TOMBSTONE) {
-        hf_buf_reset(record);
-        hf_buf_u64(record, part->p.attempt.incarnation);
-        hf_buf_u64(record, part->p.attempt.seq_shard);
-        lsn = append_must(shard, HF_ENTRY_TOMBSTONE, hf_buf_view(record), part);
+        hf_part__log_tombstone(shard, part);
     } else if (u->persist != HF_RECORD_NONE) {
-        finalize_record(shard, part, u->persist == HF_RECORD_COMMIT, result, record);
-        HF_ASSERT(!record->failed);
-        lsn = append_must(shard, HF_ENTRY_FINALIZE, hf_buf_view(record), NULL);
+        log_end(shard, part, u->persist == HF_RECORD_COMMIT, result);
     }
     if (was_undecided && !hf_participant_undecided(&part->p)) {
         hf_part__decided(shard, part);
-        if (part->effects != NULL) {
+        if (!u->apply) {
             hf_part__escrow_remove(shard, part);
         }
     }
     if (u->apply) {
-        hf_hlc_observe(&shard->clock, part->p.commit_ts);
-        hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), part->p.commit_ts,
-                        0);
-        hf_changes__note(shard, hf_bytes_of(part->effects, part->effects_size), part->p.commit_ts,
-                         0);
-        if (part->stub) {
-            hf_bytes stub = hf_bytes_of(record->data + FINALIZE_HEAD, record->size - FINALIZE_HEAD);
-            hf_owner__apply(shard, stub, part->p.commit_ts, lsn == UINT64_MAX ? 0 : lsn);
-        }
-        shard->stats.two_phase++;
+        apply(shard, part);
     }
     if (u->apply || u->release) {
         hf_part__drop_effects(shard, part);
         hf_lock_release(shard->locks, &part->locks);
     }
-    return lsn;
 }
 
 static void send_out(hf_shard *shard, hf_part *part, const hf_participant_update *u)
@@ -461,8 +469,8 @@ static hf_bytes recovered_reply(hf_shard *shard, hf_part *part)
     return shard->replies.failed ? HF_LIT("+OK\r\n") : hf_buf_view(&shard->replies);
 }
 
-static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
-                          uint64_t ts, uint64_t until, hf_bytes result)
+static void step_with(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
+                      uint64_t ts, uint64_t until, hf_bytes result)
 {
     hf_participant_update update;
     bool was = hf_participant_undecided(&part->p);
@@ -476,64 +484,82 @@ static uint64_t step_with(hf_shard *shard, hf_part *part, hf_participant_event e
     if (update.apply && part->stub && result.size == 0) {
         result = recovered_reply(shard, part);
     }
-    uint64_t lsn = carry_out(shard, part, &update, was, result);
+    carry_out(shard, part, &update, was, result);
     send_out(shard, part, &update);
-    return lsn;
 }
 
 void hf_part__step(hf_shard *shard, hf_part *part, hf_participant_event event, uint16_t from,
                    uint64_t ts)
 {
-    (void)step_with(shard, part, event, from, ts, UINT64_MAX, hf_bytes_of(NULL, 0));
+    step_with(shard, part, event, from, ts, UINT64_MAX, hf_bytes_of(NULL, 0));
 }
 
 /* ---- Prepare ---- */
 
-bool hf_part__copy(hf_shard *shard, hf_bytes from, uint8_t **to, uint32_t *size)
+bool hf_part__copy(hf_shard *shard, hf_part *part, hf_bytes from, uint8_t **to, uint32_t *size)
 {
     *to = NULL;
     *size = from.size;
-    if (from.size != 0) {
+    if (from.size == 0) {
+        return true;
+    }
+    if (from.size <= sizeof part->room - part->room_used) {
+        *to = part->room + part->room_used;
+        part->room_used = (uint16_t)(part->room_used + from.size);
+    } else {
         *to = hf_heap_take(shard->heap, from.size);
         if (*to == NULL) {
             *size = 0;
             return false;
         }
-        memcpy(*to, from.data, from.size);
     }
+    memcpy(*to, from.data, from.size);
     return true;
 }
 
 void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes body)
 {
-    hf_heap_give(shard->heap, part->replies); /* of a PREPARE that could not be logged */
+    give(shard, part, part->replies); /* of a PREPARE that could not be logged */
     part->replies = NULL;
     part->replies_size = 0;
     part->ending = (uint16_t)ending;
     if (ending != HF_ENDING_CONFLICT &&
-        !hf_part__copy(shard, body, &part->replies, &part->replies_size)) {
+        !hf_part__copy(shard, part, body, &part->replies, &part->replies_size)) {
         part->ending = HF_ENDING_CONFLICT; /* whoever asks again starts again */
     }
     hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
 }
 
+static uint8_t *put(uint8_t *at, const void *value, size_t size)
+{
+    memcpy(at, value, size);
+    return at + size;
+}
+
 static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts,
                          uint64_t until)
 {
+    enum { FIXED = 7 * 8 + 4 + 16 + 8 };
     hf_buf_reset(out);
-    hf_buf_u64(out, part->p.attempt.incarnation);
-    hf_buf_u64(out, part->p.attempt.seq_shard);
-    hf_buf_u64(out, pts);
-    hf_buf_u64(out, until);
-    hf_buf_u64(out, msg->age.ts);
-    hf_buf_u64(out, msg->age.tie);
-    hf_buf_u64(out, msg->participants);
-    hf_buf_u16(out, msg->anchor);
-    hf_buf_u8(out, (uint8_t)((part->has_id ? HF_PREPARE_HAS_ID : 0) |
-                             (part->stub ? HF_PREPARE_STUB : 0)));
-    hf_buf_u8(out, 0);
-    hf_buf_raw(out, part->id, sizeof part->id);
-    hf_buf_u64(out, part->digest);
+    uint8_t *at = hf_buf_extend(out, FIXED);
+    if (at == NULL) {
+        return;
+    }
+    uint64_t words[] = { part->p.attempt.incarnation,
+                         part->p.attempt.seq_shard,
+                         pts,
+                         until,
+                         msg->age.ts,
+                         msg->age.tie,
+                         msg->participants };
+    uint8_t flags[] = {
+        (uint8_t)((part->has_id ? HF_PREPARE_HAS_ID : 0) | (part->stub ? HF_PREPARE_STUB : 0)), 0
+    };
+    at = put(at, words, sizeof words);
+    at = put(at, &msg->anchor, sizeof msg->anchor);
+    at = put(at, flags, sizeof flags);
+    at = put(at, part->id, sizeof part->id);
+    (void)put(at, &part->digest, sizeof part->digest);
     hf_buf_bytes(out, part->has_id ? hf_bytes_of(part->replies, part->replies_size)
                                    : hf_bytes_of(NULL, 0));
     hf_buf_bytes(out, hf_bytes_of(part->recipe, part->recipe_size));
@@ -550,9 +576,10 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
         return HF_E_NOMEM;
     }
-    if (!hf_part__copy(shard, effects, &part->effects, &part->effects_size) ||
-        !hf_part__copy(shard, hf_buf_view(&shard->replies), &part->replies, &part->replies_size) ||
-        !hf_part__copy(shard, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
+    if (!hf_part__copy(shard, part, effects, &part->effects, &part->effects_size) ||
+        !hf_part__copy(shard, part, hf_buf_view(&shard->replies), &part->replies,
+                       &part->replies_size) ||
+        !hf_part__copy(shard, part, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
         return HF_E_NOMEM;
     }
     hf_err err = hf_part__escrow_add(shard, part, grants);
@@ -568,7 +595,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     hf_bytes parts[] = { hf_buf_view(&shard->message), effects };
     /* lsn_before stays what it was when the part was made: each list ascends by it. */
     err = shard->message.failed ? HF_E_NOMEM
-                                : hf_log_append(shard->log, HF_ENTRY_PREPARE, 0, 0, parts, 2, lsn);
+                                : hf_shard__append(shard, HF_ENTRY_PREPARE, parts, 2, lsn);
     if (err != HF_OK) {
         hf_part__escrow_remove(shard, part);
         hf_part__drop_effects(shard, part);
@@ -578,7 +605,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
     hf_part__promise(shard, part);
-    (void)step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
+    step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
     hf_part__undecided_add(shard, part);
     hf_shard__hold_part(shard, *lsn, part);
     return HF_OK;
@@ -612,51 +639,12 @@ void hf_part__finalize(hf_shard *shard, const hf_msg_decision *msg)
         hf_part__watermark(shard, coordinator, msg->watermark);
     }
     hf_part *part = find_or_make(shard, msg->attempt);
-    uint64_t lsn = 0;
     if (part != NULL) {
-        lsn = step_with(shard, part, msg->ts != 0 ? HF_EVENT_COMMIT : HF_EVENT_ABORT,
-                        msg->head.from, msg->ts, UINT64_MAX, hf_msg_body(&msg->head, sizeof *msg));
+        step_with(shard, part, msg->ts != 0 ? HF_EVENT_COMMIT : HF_EVENT_ABORT, msg->head.from,
+                  msg->ts, UINT64_MAX, hf_msg_body(&msg->head, sizeof *msg));
     }
-    if (msg->by_coordinator == 0) {
-        return;
-    }
-    /* Counted in order once durable. One that was persisted before is below the newest record. */
-    lsn = lsn == 0 ? hf_log_appended(shard->log) : lsn;
-    if (shard->backlog_first != NULL) {
-        lsn = UINT64_MAX;
-    }
-    HF_ASSERT(hf_ring_push(&shard->acks[coordinator], &lsn));
-    if (lsn <= hf_log_durable(shard->log)) {
-        hf_part__durable_acks(shard, hf_log_durable(shard->log));
-    }
-}
-
-void hf_part__durable_acks(hf_shard *shard, uint64_t lsn)
-{
-    for (uint16_t i = 0; i < shard->count; i++) {
-        const uint64_t *first = hf_ring_front(&shard->acks[i]);
-        while (first != NULL && *first <= lsn) {
-            hf_ring_drop(&shard->acks[i]);
-            shard->acked[i]++;
-            shard->ack_due[i] = true;
-            first = hf_ring_front(&shard->acks[i]);
-        }
-    }
-}
-
-void hf_part__send_acks(hf_shard *shard)
-{
-    for (uint16_t i = 0; i < shard->count; i++) {
-        if (!shard->ack_due[i]) {
-            continue;
-        }
-        hf_msg_decision d = { .count = shard->acked[i] };
-        hf_msg *msg = hf_shard__msg_of(shard, HF_MSG_FINALIZED, &d, sizeof d, hf_bytes_of(NULL, 0));
-        if (msg == NULL) {
-            return; /* again next turn: the count covers everything so far */
-        }
-        shard->ack_due[i] = false;
-        hf_shard__post(shard, i, msg);
+    if (msg->by_coordinator != 0) {
+        hf_part__count_end(shard, coordinator);
     }
 }
 
@@ -690,7 +678,7 @@ void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg)
         hf_bytes body = hf_msg_body(&msg->head, sizeof *msg);
         hf_buf_raw(&part->collected, body.data, body.size);
     }
-    (void)step_with(shard, part, event, msg->head.from, msg->ts, msg->until, hf_bytes_of(NULL, 0));
+    step_with(shard, part, event, msg->head.from, msg->ts, msg->until, hf_bytes_of(NULL, 0));
 }
 
 void hf_part__push(hf_shard *shard, hf_part *part)

@@ -83,10 +83,10 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     if (r.bad || !replay_locks(shard, part, &r)) {
         return r.bad ? HF_E_CORRUPT : HF_E_NOMEM;
     }
-    if (!hf_part__copy(shard, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects,
+    if (!hf_part__copy(shard, part, hf_bytes_of(r.at, hf_reader_left(&r)), &part->effects,
                        &part->effects_size) ||
-        !hf_part__copy(shard, replies, &part->replies, &part->replies_size) ||
-        !hf_part__copy(shard, recipe, &part->recipe, &part->recipe_size) ||
+        !hf_part__copy(shard, part, replies, &part->replies, &part->replies_size) ||
+        !hf_part__copy(shard, part, recipe, &part->recipe, &part->recipe_size) ||
         hf_part__escrow_add(shard, part, grants) != HF_OK) {
         return HF_E_NOMEM;
     }
@@ -102,12 +102,12 @@ static hf_err replay_prepare(hf_shard *shard, const hf_log_record *record)
     return HF_OK;
 }
 
-static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
+static hf_err replay_end(hf_shard *shard, hf_reader *r)
 {
-    hf_reader r = hf_reader_of(record->data);
-    hf_attempt attempt = read_attempt(&r);
-    uint64_t ts = hf_read_u64(&r);
-    if (r.bad) {
+    hf_attempt attempt = read_attempt(r);
+    uint64_t ts = hf_read_u64(r);
+    hf_bytes stub = hf_read_bytes(r);
+    if (r->bad) {
         return HF_E_CORRUPT;
     }
     hf_boot__passed(shard, ts);
@@ -131,11 +131,21 @@ static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
             return HF_E_NOMEM;
         }
         hf_owner__apply(shard, hf_bytes_of(part->effects, part->effects_size), ts, 0);
-        hf_owner__apply(shard, hf_bytes_of(r.at, hf_reader_left(&r)), ts, 0);
+        hf_owner__apply(shard, stub, ts, 0);
     }
     hf_part__drop_effects(shard, part);
     hf_lock_release(shard->locks, &part->locks);
     return HF_OK;
+}
+
+static hf_err replay_finalize(hf_shard *shard, const hf_log_record *record)
+{
+    hf_reader r = hf_reader_of(record->data);
+    hf_err err = HF_OK;
+    while (err == HF_OK && hf_reader_left(&r) > 0) {
+        err = replay_end(shard, &r);
+    }
+    return err;
 }
 
 static hf_err replay_tombstone(hf_shard *shard, const hf_log_record *record)

@@ -45,7 +45,7 @@ static void begin(hf_shard *shard)
     save->wanted = false;
     save->ts = hf_shard__now(shard);
     hf_table_pin(shard->table, save->ts);
-    save->lsn = hf_part__oldest_lsn(shard, hf_log_appended(shard->log));
+    save->lsn = hf_part__oldest_lsn(shard, hf_shard__appended(shard));
     save->drains = 0;
     save->drops_seen = save->drops;
     mark_drains(shard);
@@ -124,7 +124,7 @@ uint64_t hf_save__turn(hf_shard *shard)
         break;
     case HF_SAVE_DRAIN:
         if (save->drains == 0 && shard->backlog_first == NULL) {
-            save->settle = hf_log_appended(shard->log);
+            save->settle = hf_shard__appended(shard);
             save->state = HF_SAVE_SETTLE;
         }
         break;

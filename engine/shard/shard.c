@@ -379,6 +379,7 @@ static uint64_t on_turn(void *context)
     hf_shard__drain(shard);
     hf_part__send_acks(shard);
     trim_scratch(shard);
+    hf_part__write_ends(shard);
     hf_log_turn(shard->log);
     hf_checkpoint_turn(shard->checkpoint, SAVE_BUDGET);
     hf_shard__drain(shard);
@@ -388,7 +389,7 @@ static uint64_t on_turn(void *context)
         due = least(due, io->now_ns + 1000000);
     }
     if (shard->stopping && !shard->stopped && hf_session__idle(shard) &&
-        hf_log_durable(shard->log) == hf_log_appended(shard->log) && hf_ring_empty(&shard->held) &&
+        hf_log_durable(shard->log) == hf_shard__appended(shard) && hf_ring_empty(&shard->held) &&
         shard->local_first == NULL) {
         shard->stopped = true;
     }
@@ -432,7 +433,7 @@ static void open_bufs(hf_shard *shard)
 static bool open_rings(hf_shard *shard)
 {
     for (uint16_t i = 0; i < shard->count; i++) {
-        if (hf_ring_open(&shard->acks[i], shard->heap, ACKS_MAX, sizeof(uint64_t)) != HF_OK ||
+        if (hf_ring_open(&shard->acks[i], shard->heap, ACKS_MAX, sizeof(hf_ack)) != HF_OK ||
             hf_ring_open(&shard->sent[i], shard->heap, ACKS_MAX, sizeof(uint64_t)) != HF_OK) {
             return false;
         }
@@ -456,15 +457,14 @@ hf_shard *hf_shard_open(hf_io *io, void *region, uint64_t size, const hf_shard_c
     shard->count = io->core_count;
     snprintf(shard->dir, sizeof shard->dir, "core-%02u", shard->self);
     shard->prng = hf_prng_of(io->ops->random(io));
-    hf_map_open(&shard->parts, heap, config->node_id);
     open_bufs(shard);
     hf_table_config table = { .hash_seed = config->node_id, .tick_ns = HF_TICK_NS };
     shard->table = hf_table_open(heap, &table);
     shard->locks = hf_lock_table_open(heap);
     if (shard->table == NULL || shard->locks == NULL || !open_rings(shard) ||
         hf_timers_open(&shard->timers, heap, config->timers_max) != HF_OK ||
-        !hf_range_map_open(&shard->map, heap) || !hf_gateway__open(shard) ||
-        !hf_session__open(shard) || !hf_boot__open(shard)) {
+        !hf_range_map_open(&shard->map, heap) || !hf_part__open(shard) ||
+        !hf_gateway__open(shard) || !hf_session__open(shard) || !hf_boot__open(shard)) {
         return NULL;
     }
     shard->base_bytes = hf_heap_lent(heap) - hf_table_bytes(shard->table);

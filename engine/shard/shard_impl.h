@@ -70,9 +70,20 @@ struct hf_part {
     uint64_t since_ns;
     uint64_t digest;
     uint8_t id[16];
-    uint16_t ending; /* hf_ending of a refusal */
+    hf_part *chain;     /* in shard->parts */
+    uint32_t additions; /* among the effects */
+    bool only_adds;     /* ... and nothing else, and none to a field */
+    uint16_t ending;    /* hf_ending of a refusal */
+    uint16_t room_used;
     bool has_id, stub, drains, old;
+    _Alignas(8) uint8_t room[192]; /* small effects, replies and recipe; not cleared */
 };
+
+typedef struct hf_part_set {
+    hf_part **buckets;
+    uint32_t count;
+    uint32_t shift; /* of a mixed attempt, to its bucket */
+} hf_part_set;
 
 typedef struct hf_part_list {
     hf_part *first, *last;
@@ -93,6 +104,12 @@ typedef struct hf_held {
     hf_part *part; /* its record is durable then */
     uint16_t to;
 } hf_held;
+
+/* So many FINALIZEs of a coordinator are durable when the log is, up to here. */
+typedef struct hf_ack {
+    uint64_t lsn; /* UINT64_MAX: not known yet */
+    uint32_t count;
+} hf_ack;
 
 typedef enum hf_boot {
     HF_BOOT_LOAD,
@@ -192,7 +209,7 @@ struct hf_shard {
     hf_order order;
 
     /* owner */
-    hf_map parts;                      /* attempt -> hf_part* */
+    hf_part_set parts;                 /* by attempt */
     hf_part_list lists[HF_SHARDS_MAX]; /* by coordinator, this incarnation */
     hf_part_list old;                  /* of earlier incarnations: recovered from the log */
     uint64_t watermarks[HF_SHARDS_MAX];
@@ -201,7 +218,10 @@ struct hf_shard {
     hf_ring held;                              /* of hf_held, ascending lsn */
     hf_held held_packs[HF_SHARDS_MAX];         /* replies gathered: pack.h; msg NULL: none */
     uint64_t held_cut;                         /* hf_log_cut() when they began */
-    hf_ring acks[HF_SHARDS_MAX];               /* of u64 lsn: FINALIZEs counted when durable */
+    hf_ring acks[HF_SHARDS_MAX];               /* of hf_ack: FINALIZEs counted when durable */
+    hf_buf ends; /* of parts: gathered for one FINALIZE record (part_log.c) */
+    bool ends_open;
+    uint32_t end_acks[HF_SHARDS_MAX]; /* ... and to be counted with it */
     uint64_t acked[HF_SHARDS_MAX];
     bool ack_due[HF_SHARDS_MAX];
     hf_item *stalled_first, *stalled_last;
@@ -282,6 +302,10 @@ void hf_shard__collect(hf_shard *shard); /* frees some of what is older than the
 bool hf_shard__make_room(hf_shard *shard);
 
 /* ---- hold.c ---- */
+/* The log's, behind the ends of parts that are gathered: nothing of the shard asks it directly. */
+hf_err hf_shard__append(hf_shard *shard, uint16_t kind, const hf_bytes *parts, uint32_t count,
+                        uint64_t *lsn);
+uint64_t hf_shard__appended(hf_shard *shard);
 /* Posts the message once the log is durable up to lsn (at once if it is). */
 void hf_shard__hold(hf_shard *shard, uint64_t lsn, uint16_t to, hf_msg *msg);
 void hf_shard__hold_part(hf_shard *shard, uint64_t lsn, hf_part *part);
@@ -302,10 +326,13 @@ void hf_owner__drop_item(hf_shard *shard, hf_item *item);
 /* Whether these effects can be put into the table, beside what is promised to what is prepared. */
 bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects);
 void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t lsn);
+void hf_owner__apply_one(hf_shard *shard, const hf_mutation *mutation, uint64_t hash, uint64_t ts,
+                         uint64_t lsn);
 bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt attempt,
                      uint16_t kind, hf_ending ending, uint64_t ts, uint64_t lsn, hf_bytes body);
 
 /* ---- part.c ---- */
+bool hf_part__open(hf_shard *shard); /* false: no memory */
 hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt);
 hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age); /* NULL: no memory */
 /* False: the attempt is fenced (its coordinator's watermark passed it). */
@@ -322,7 +349,9 @@ void hf_part__answer(hf_shard *shard, const hf_msg_decision *msg);
 void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes body);
 void hf_part__push(hf_shard *shard, hf_part *part); /* asks the anchor for the decision */
 void hf_part__wound(hf_shard *shard, hf_part *part);
+/* part_log.c */
 void hf_part__durable_acks(hf_shard *shard, uint64_t lsn);
+void hf_part__write_ends(hf_shard *shard); /* what is gathered goes into the log */
 void hf_part__send_acks(hf_shard *shard);
 /* Log and take locks of a PREPARE that was evaluated. */
 hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,

@@ -202,7 +202,7 @@ static uint64_t owner_count(hf_view *view)
         owner_scan(view, hf_bytes_of(NULL, 0), hf_bytes_of(NULL, 0), false, count_one, &count);
         return count;
     }
-    shard->view_lsn = hf_log_appended(shard->log);
+    shard->view_lsn = hf_shard__appended(shard);
     int64_t own = 0; /* what this transaction added or removed */
     if (shard->view_many) {
         own = hf_view__own_keys(shard);

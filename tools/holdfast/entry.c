@@ -201,13 +201,22 @@ static bool put_prepare(hf_reader *r, hf_tree *map)
 
 static bool put_finalize(hf_reader *r, hf_tree *map)
 {
-    put_attempt(r, map);
-    uint64_t ts = hf_read_u64(r);
-    hf_tree_put(map, "committed", hf_tree_boolean(ts != 0));
-    if (ts != 0) {
-        hf_tree_put(map, "ts", u64_of(ts));
+    hf_tree list = { .kind = HF_TREE_LIST };
+    bool good = true;
+    while (good && hf_reader_left(r) > 0) {
+        hf_tree one = { .kind = HF_TREE_MAP };
+        put_attempt(r, &one);
+        uint64_t ts = hf_read_u64(r);
+        hf_tree_put(&one, "committed", hf_tree_boolean(ts != 0));
+        if (ts != 0) {
+            hf_tree_put(&one, "ts", u64_of(ts));
+        }
+        hf_reader own = hf_reader_of(hf_read_bytes(r));
+        good = !r->bad && put_mutations(&own, &one);
+        (void)hf_tree_add(&list, one);
     }
-    return !r->bad && put_mutations(r, map);
+    hf_tree_put(map, "ends", list);
+    return good;
 }
 
 static bool put_ranges(hf_reader *r, hf_tree *map)

@@ -48,6 +48,7 @@ static hf_lock_escrow *escrow_make(hf_lock_table *table, hf_lock *lock, hf_bytes
 bool hf_lock_escrow_add(hf_lock_table *table, hf_lock *lock, hf_bytes field, int64_t delta,
                         int64_t min, int64_t max)
 {
+    HF_PRE(lock != NULL);
     hf_lock_escrow *escrow = escrow_of(lock, field);
     int64_t plus = escrow == NULL ? 0 : escrow->plus;
     int64_t minus = escrow == NULL ? 0 : escrow->minus;
@@ -71,6 +72,7 @@ bool hf_lock_escrow_add(hf_lock_table *table, hf_lock *lock, hf_bytes field, int
 
 void hf_lock_escrow_remove(hf_lock_table *table, hf_lock *lock, hf_bytes field, int64_t delta)
 {
+    HF_PRE(lock != NULL);
     hf_lock_escrow *escrow = escrow_of(lock, field);
     HF_ASSERT(escrow != NULL && escrow->count > 0);
     if (delta >= 0) {

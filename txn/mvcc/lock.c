@@ -224,6 +224,15 @@ static bool key_blocks(const hf_lock *lock, hf_lock_mode mode, hf_age age, const
            (older_waits(lock, mode, age) && !holds_any(lock, self));
 }
 
+/* `lock`: the key's, or NULL. */
+static bool key_is_free(const hf_lock *lock, hf_lock_mode mode, hf_age age, const hf_lock_txn *self)
+{
+    if (lock == NULL) {
+        return true;
+    }
+    return !key_blocks(lock, mode, age, self);
+}
+
 bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mode mode, hf_age age,
                   const hf_lock_txn *self, hf_lock **at)
 {
@@ -233,12 +242,8 @@ bool hf_lock_free(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mod
             return false;
         }
     }
-    hf_lock *lock = hf_lock_find(table, key, hash);
-    if (lock == NULL) {
-        return true;
-    }
-    *at = lock;
-    return !key_blocks(lock, mode, age, self);
+    *at = hf_lock_find(table, key, hash);
+    return key_is_free(*at, mode, age, self);
 }
 
 bool hf_lock_free_at(hf_lock_table *table, hf_bytes key, uint64_t hash, uint64_t ts, hf_lock **at)
@@ -366,7 +371,7 @@ bool hf_lock_claim(hf_lock_table *table, hf_bytes key, uint64_t hash, hf_lock_mo
         }
     }
     *at = hf_lock_find(table, key, hash);
-    if (*at != NULL && key_blocks(*at, mode, txn->age, txn)) {
+    if (!key_is_free(*at, mode, txn->age, txn)) {
         return false;
     }
     *at = hold_key(table, *at, key, hash, mode, txn);
