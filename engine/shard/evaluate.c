@@ -27,7 +27,7 @@ static bool conditions_hold(hf_shard *shard, const hf_msg_txn *msg, evaluation *
     return hold;
 }
 
-/* Where the effects are gathered: a transaction of one command needs no workspace. */
+/* Where the effects are gathered: commands that do not see each other's need no workspace. */
 static hf_buf *effects_of(hf_shard *shard)
 {
     return shard->view_many ? &shard->workspace.mutations : &shard->mutations;
@@ -120,7 +120,7 @@ static void begin(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
     hf_buf_reset(&shard->mutations);
     hf_buf_reset(&shard->replies);
     hf_buf_reset(&shard->grants);
-    shard->view_many = msg->command_count > 1;
+    shard->view_many = msg->command_count > 1 && !hf_owner__keys_differ(shard);
     if (shard->view_many) {
         hf_workspace_reset(&shard->workspace);
     }

@@ -8,7 +8,7 @@ enum { OPS_MAX = 4096, WINDOW = 1 << 15, UNDER_WAY = 255, KEEP_BYTES = 4096 };
 
 /* ---- Operations ---- */
 
-static void op_bufs(hf_op *op, hf_buf *all[8])
+static void op_bufs(hf_op *op, hf_buf *all[9])
 {
     all[0] = &op->parts;
     all[1] = &op->conditions;
@@ -18,6 +18,7 @@ static void op_bufs(hf_op *op, hf_buf *all[8])
     all[5] = &op->refusal;
     all[6] = &op->locks;
     all[7] = &op->stamps;
+    all[8] = &op->homes;
 }
 
 bool hf_gateway__open(hf_shard *shard)
@@ -33,10 +34,10 @@ bool hf_gateway__open(hf_shard *shard)
     shard->op_count = OPS_MAX;
     for (uint32_t i = OPS_MAX; i-- > 0;) {
         hf_op *op = &shard->ops[i];
-        hf_buf *all[8];
+        hf_buf *all[9];
         op->index = i;
         op_bufs(op, all);
-        for (int k = 0; k < 8; k++) {
+        for (int k = 0; k < 9; k++) {
             hf_buf_open(all[k], shard->heap);
         }
         hf_buf_open(&op->marks, shard->heap);
@@ -61,9 +62,9 @@ hf_op *hf_gateway__op_take(hf_shard *shard)
 
 void hf_gateway__op_give(hf_shard *shard, hf_op *op)
 {
-    hf_buf *all[8];
+    hf_buf *all[9];
     op_bufs(op, all);
-    for (int k = 0; k < 8; k++) {
+    for (int k = 0; k < 9; k++) {
         hf_buf_reset(all[k]);
         hf_buf_trim(all[k], KEEP_BYTES);
     }
@@ -96,8 +97,7 @@ uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key)
     return shard->map.ranges[hf_range_find(&shard->map, internal)].shard;
 }
 
-/* All shards hash alike. */
-static uint64_t hash_of(const hf_shard *shard, hf_bytes user_key)
+uint64_t hf_gateway__hash(const hf_shard *shard, hf_bytes user_key)
 {
     hf_internal_key key;
     return hf_table_hash(shard->table, hf_internal_key_set(&key, user_key));
@@ -251,12 +251,6 @@ static hf_bytes first_key(hf_bytes part)
     return hf_read_bytes(&r);
 }
 
-/* The shard of a part now: by its first key, unless it was made for one shard. */
-static uint16_t part_home(hf_shard *shard, uint16_t fixed, hf_bytes part)
-{
-    return fixed != NO_SHARD ? fixed : hf_gateway__home(shard, first_key(part));
-}
-
 uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition)
 {
     hf_reader r = hf_reader_of(condition);
@@ -270,9 +264,17 @@ hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op)
     hf_shard_set set = 0;
     hf_buf_reset(&shard->routes);
     hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
-    while (hf_reader_left(&r) > 0) {
-        uint16_t fixed = hf_read_u16(&r);
-        uint16_t home = part_home(shard, fixed, hf_read_bytes(&r));
+    const hf_home *homes = (const hf_home *)(const void *)op->homes.data;
+    bool known = op->map_version == shard->map.changes;
+    for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
+        uint16_t home = hf_read_u16(&r);
+        hf_bytes part = hf_read_bytes(&r);
+        if (home == NO_SHARD && known) {
+            home = homes[i].shard;
+        }
+        if (home == NO_SHARD) {
+            home = hf_gateway__home(shard, first_key(part));
+        }
         hf_buf_u16(&shard->routes, home);
         set |= hf_shard_bit(home);
     }
@@ -325,12 +327,16 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
             fixed->condition_count++;
         }
     }
+    const hf_home *homes = (const hf_home *)(const void *)op->homes.data;
     r = hf_reader_of(hf_buf_view(&op->parts));
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
         (void)hf_read_u16(&r);
         hf_bytes part = hf_read_bytes(&r);
         if (route_at[i] == to) {
-            fixed->hash = fixed->command_count == 0 ? hash_of(shard, first_key(part)) : fixed->hash;
+            fixed->hash = fixed->command_count != 0 ? fixed->hash
+                          : homes[i].hash != 0
+                              ? homes[i].hash
+                              : hf_gateway__hash(shard, first_key(part));
             hf_buf_raw(body, part.data, part.size);
             fixed->command_count++;
         }
@@ -492,7 +498,7 @@ static uint64_t first_hash(const hf_shard *shard, const hf_request *request)
     uint32_t first, count, step;
     const hf_request_command *c = request->commands;
     bool has = request->count != 0 && hf_command_keys(c->command, c->argc, &first, &count, &step);
-    return has && count != 0 ? hash_of(shard, c->args[first]) : 0;
+    return has && count != 0 ? hf_gateway__hash(shard, c->args[first]) : 0;
 }
 
 /* The whole request is one shard's: one message, no operation. */
@@ -582,7 +588,8 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
         }
         hf_plan__general(op, request);
     }
-    if (op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed) {
+    if (op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed ||
+        op->homes.failed) {
         return give_back(shard, op, HF_STARTED_NOT);
     }
     op->digest = op->has_id ? write_request(shard, request) : 0;

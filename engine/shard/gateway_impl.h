@@ -27,6 +27,12 @@ typedef enum hf_stage {
     HF_STAGE_RECORD, /* writing an id's refusal */
 } hf_stage;
 
+/* Where a part belongs by the map that its operation was cut by. */
+typedef struct hf_home {
+    uint64_t hash;  /* of its first key, in the table; 0: not known */
+    uint16_t shard; /* NO_SHARD: not known */
+} hf_home;
+
 struct hf_op {
     hf_alarm alarm; /* first: idle interactive transactions */
     hf_op *next;    /* spare */
@@ -52,6 +58,7 @@ struct hf_op {
     uint32_t command_count, else_count, condition_count, piece_count, lock_count;
     hf_ending ending;
     hf_buf parts;      /* u16 shard | u32 size | command; as hf_txn_put_command wrote it */
+    hf_buf homes;      /* hf_home of each */
     hf_buf conditions; /* u32 size | condition */
     hf_buf recipes, pieces, replies, refusal;
     hf_buf locks;  /* u8 mode | u32 size, key: everything locked in this attempt */
@@ -67,6 +74,8 @@ void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes resu
 hf_ticket hf_gateway__ticket(const hf_op *op);
 /* The form of a ticket's answer. */
 uint32_t hf_gateway__form_word(const hf_request *request);
+/* Of a user key, in the table: all shards hash alike. */
+uint64_t hf_gateway__hash(const hf_shard *shard, hf_bytes user_key);
 uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key);
 uint16_t hf_gateway__stub_home(const hf_shard *shard, const uint8_t id[16]);
 void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply);

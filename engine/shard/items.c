@@ -283,6 +283,23 @@ bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *v
     return true;
 }
 
+bool hf_owner__keys_differ(const hf_shard *shard)
+{
+    const want *w = (const want *)(const void *)shard->wants.data;
+    uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
+    for (uint32_t i = 0; i < count; i++) {
+        if (w[i].is_range || count > HASHES_LOOKED_AT) {
+            return false;
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            if (w[k].hash == w[i].hash) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user)
 {
     const want *w = (const want *)(const void *)shard->wants.data;

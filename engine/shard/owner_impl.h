@@ -59,6 +59,8 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg);
 /* The commands of the message whose wants were gathered last, and the want of a user key among its
  * first ones: NULL if it is not. */
 const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count);
+/* Whether no key is touched twice. They are few; else false. */
+bool hf_owner__keys_differ(const hf_shard *shard);
 const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user);
 /* Of the message whose wants were gathered last. */
 bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,

@@ -8,6 +8,8 @@
 static void add_part(hf_op *op, uint16_t shard, const hf_command *command, const hf_bytes *args,
                      uint32_t argc)
 {
+    static const hf_home unknown = { .shard = NO_SHARD };
+    hf_buf_raw(&op->homes, &unknown, sizeof unknown);
     hf_buf_u16(&op->parts, shard);
     uint32_t at = op->parts.size;
     hf_buf_u32(&op->parts, 0);
@@ -155,6 +157,10 @@ bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c)
         if (one) {
             op->by_map = op->by_map || count > 1; /* its keys may part */
             add_part(op, has_keys ? NO_SHARD : shard->self, c->command, c->args, c->argc);
+            if (has_keys && !op->homes.failed) {
+                hf_home *last = (hf_home *)(void *)(op->homes.data + op->homes.size) - 1;
+                *last = (hf_home){ hf_gateway__hash(shard, c->args[first]), home };
+            }
         } else if (c->command->part != NULL) {
             r.merge = (uint8_t)merge_of(c->command);
             r.count = count;
@@ -172,6 +178,7 @@ void hf_plan__general(hf_op *op, const hf_request *request)
 {
     op->general = true;
     hf_buf_reset(&op->parts);
+    hf_buf_reset(&op->homes);
     hf_buf_reset(&op->pieces);
     hf_buf_reset(&op->recipes);
     op->piece_count = 0;

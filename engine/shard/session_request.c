@@ -77,7 +77,8 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
             return says == HF_HORIZON_NO && hf_word_error(shard, conn, HF_HORIZON_FULL);
         }
     }
-    if (conn->multi_open != 0) {
+    bool in_order = conn->listener != HF_LISTENER_LOCAL;
+    if (conn->multi_open != 0 && in_order) {
         uint64_t changes;
         uint64_t adds;
         key_bits(request, &changes, &adds);
@@ -91,7 +92,7 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     request->ticket = hf_conn__ticket(conn);
     request->proto = conn->proto;
     request->tells = conn->attributes;
-    request->in_order = request->read_ts == 0 && conn->listener != HF_LISTENER_LOCAL;
+    request->in_order = request->read_ts == 0 && in_order;
     uint32_t version = shard->map.changes;
     shard->session->starting = conn;
     shard->session->early = false;
@@ -103,7 +104,9 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     case HF_STARTED_ERROR:
         return hf_word_reply(shard, conn, hf_buf_view(error));
     case HF_STARTED_MULTI:
-        note_keys(conn, request);
+        if (in_order) {
+            note_keys(conn, request);
+        }
         version = 0;
         break;
     case HF_STARTED:

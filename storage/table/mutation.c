@@ -193,6 +193,33 @@ static bool next_string(hf_reader *reader, hf_mutation *mutation)
     return true;
 }
 
+/* ADD of a whole quantity, the one that comes most often: u8 op | u32 size, key | u64 | u32 0. False:
+ * it is something else, or not whole. */
+static bool next_add(hf_reader *reader, hf_mutation *m)
+{
+    const uint8_t *at = reader->at;
+    size_t left = (size_t)(reader->end - at);
+    uint32_t size;
+    if (at[0] != HF_MUTATION_ADD || left < 17) {
+        return false;
+    }
+    memcpy(&size, at + 1, sizeof size);
+    if (size == 0 || size > HF_KEY_SIZE_MAX + 1 || left - 17 < size) {
+        return false;
+    }
+    uint32_t field;
+    memcpy(&field, at + 13 + size, sizeof field);
+    if (field != 0) {
+        return false;
+    }
+    *m = (hf_mutation){ .op = HF_MUTATION_ADD,
+                        .key = hf_bytes_of(at + 5, size),
+                        .bytes = hf_bytes_of(at + 17 + size, 0) };
+    memcpy(&m->integer, at + 5 + size, sizeof m->integer);
+    reader->at = at + 17 + size;
+    return true;
+}
+
 bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
 {
     if (next_string(reader, mutation)) {
@@ -200,6 +227,9 @@ bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
     }
     if (reader->bad || reader->at == reader->end) {
         return false;
+    }
+    if (next_add(reader, mutation)) {
+        return true;
     }
     *mutation = (hf_mutation){ .op = (hf_mutation_op)hf_read_u8(reader) };
     mutation->key = hf_read_bytes(reader);
