@@ -338,7 +338,7 @@ static void on_resolved(hf_shard *shard, const hf_msg *msg)
 
 void hf_boot__turn(hf_shard *shard)
 {
-    if (shard->resolve_sent || shard->old_undecided != 0 || shard->backlog_first != NULL) {
+    if (shard->resolve_sent || shard->old_undecided != 0 || hf_shard__behind(shard)) {
         return;
     }
     if (shard->resolve_lsn == 0) {

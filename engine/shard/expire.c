@@ -44,7 +44,7 @@ static bool expire_one(hf_shard *shard)
 
 void hf_expire__turn(hf_shard *shard)
 {
-    if (shard->expire_off || shard->backlog_first != NULL || shard->stalled_first != NULL) {
+    if (shard->expire_off || hf_shard__behind(shard) || shard->stalled_first != NULL) {
         return;
     }
     for (int i = 0; i < BATCH && expire_one(shard); i++) {

@@ -334,9 +334,8 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
         hf_bytes part = hf_read_bytes(&r);
         if (route_at[i] == to) {
             fixed->hash = fixed->command_count != 0 ? fixed->hash
-                          : homes[i].hash != 0
-                              ? homes[i].hash
-                              : hf_gateway__hash(shard, first_key(part));
+                          : homes[i].hash != 0      ? homes[i].hash
+                                                    : hf_gateway__hash(shard, first_key(part));
             hf_buf_raw(body, part.data, part.size);
             fixed->command_count++;
         }

@@ -1,10 +1,18 @@
 /* Replies that wait for the disk: execution runs at memory speed, acknowledgement at the log's. */
 #include "engine/shard/pack.h"
 
+bool hf_shard__behind(hf_shard *shard)
+{
+    hf_part__write_ends(shard);
+    return shard->backlog_first != NULL;
+}
+
 hf_err hf_shard__append(hf_shard *shard, uint16_t kind, const hf_bytes *parts, uint32_t count,
                         uint64_t *lsn)
 {
-    hf_part__write_ends(shard);
+    if (hf_shard__behind(shard)) { /* nothing passes them */
+        return HF_E_FULL;
+    }
     return hf_log_append(shard->log, kind, 0, 0, parts, count, lsn);
 }
 

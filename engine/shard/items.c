@@ -578,7 +578,8 @@ void hf_owner__run_ready(hf_shard *shard)
 bool hf_owner__log_has_room(hf_shard *shard, const hf_msg *msg)
 {
     return shard->backlog_first == NULL &&
-           hf_log_admits(shard->log, (uint64_t)msg->size + RECORD_ROOM + shard->reserve);
+           hf_log_admits(shard->log,
+                         (uint64_t)msg->size + RECORD_ROOM + shard->reserve + shard->ends.size);
 }
 
 /* Data grows into what is left beside the spare, and then leaves an eighth of it in one piece. What

@@ -356,7 +356,7 @@ void hf_move__turn(hf_shard *shard)
     case HF_MOVE_SETTLE:
         /* A transaction may have changed this range and another of this shard in one record: the
          * copy must not outlive the record. */
-        if (shard->backlog_first == NULL && hf_log_durable(shard->log) >= move->settle) {
+        if (!hf_shard__behind(shard) && hf_log_durable(shard->log) >= move->settle) {
             move->state = HF_MOVE_CLEAR;
             move->waiting = false;
             copy(shard);
@@ -419,7 +419,7 @@ void hf_move__drop_unowned(hf_shard *shard)
 
 static bool take_in(hf_shard *shard, bool clear, hf_bytes start, hf_bytes end, hf_bytes mutations)
 {
-    if (shard->backlog_first != NULL ||
+    if (hf_shard__behind(shard) ||
         !hf_log_admits(shard->log, (uint64_t)mutations.size + 9000 + shard->reserve) ||
         !hf_table_admits(shard->table, (uint64_t)mutations.size * 2 + 4096)) {
         return false;
@@ -463,7 +463,7 @@ static void on_claim(hf_shard *shard, const move_msg *msg, hf_bytes start, hf_by
     /* Without the news of a split this map would take too much. */
     hf_bytes known = hf_range_end(&shard->map, hf_range_find(&shard->map, start));
     /* Who holds a lock over these keys here counted on their not being here. */
-    if (shard->backlog_first != NULL || !hf_bytes_equal(known, end) ||
+    if (hf_shard__behind(shard) || !hf_bytes_equal(known, end) ||
         !hf_lock_range_free(shard->locks, start, end, HF_LOCK_X, youngest, NULL, &at) ||
         log_ranges(shard, &claim, NULL, &lsn) != HF_OK) {
         ack(shard, msg, false);

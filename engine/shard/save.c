@@ -123,7 +123,7 @@ uint64_t hf_save__turn(hf_shard *shard)
         begin(shard);
         break;
     case HF_SAVE_DRAIN:
-        if (save->drains == 0 && shard->backlog_first == NULL) {
+        if (save->drains == 0 && !hf_shard__behind(shard)) {
             save->settle = hf_shard__appended(shard);
             save->state = HF_SAVE_SETTLE;
         }

@@ -306,6 +306,8 @@ bool hf_shard__make_room(hf_shard *shard);
 hf_err hf_shard__append(hf_shard *shard, uint16_t kind, const hf_bytes *parts, uint32_t count,
                         uint64_t *lsn);
 uint64_t hf_shard__appended(hf_shard *shard);
+/* Whether decisions wait for room in the log: it does not hold all that happened. */
+bool hf_shard__behind(hf_shard *shard);
 /* Posts the message once the log is durable up to lsn (at once if it is). */
 void hf_shard__hold(hf_shard *shard, uint64_t lsn, uint16_t to, hf_msg *msg);
 void hf_shard__hold_part(hf_shard *shard, uint64_t lsn, hf_part *part);

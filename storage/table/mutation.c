@@ -193,8 +193,8 @@ static bool next_string(hf_reader *reader, hf_mutation *mutation)
     return true;
 }
 
-/* ADD of a whole quantity, the one that comes most often: u8 op | u32 size, key | u64 | u32 0. False:
- * it is something else, or not whole. */
+/* ADD of a whole quantity, the one that comes most often: u8 op | u32 size, key | u64 | u32 0.
+ * False: it is something else, or not whole. */
 static bool next_add(hf_reader *reader, hf_mutation *m)
 {
     const uint8_t *at = reader->at;
