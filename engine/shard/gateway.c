@@ -310,7 +310,6 @@ uint64_t hf_gateway__client(const hf_op *op)
 hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
 {
     const uint16_t *route_at = (const uint16_t *)(const void *)shard->routes.data;
-    uint32_t parts = op->piece_count;
     hf_buf *body = &shard->message;
     hf_buf_reset(body);
     if ((fixed->flags & HF_TXN_STUB) != 0) {
@@ -322,7 +321,7 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
     hf_reader r = hf_reader_of(hf_buf_view(&op->conditions));
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
         hf_bytes condition = hf_read_bytes(&r);
-        if (route_at[parts + i] == to) {
+        if (route_at[op->piece_count + i] == to) {
             hf_buf_raw(body, condition.data, condition.size);
             fixed->condition_count++;
         }
