@@ -196,12 +196,10 @@ void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts)
         fixed.flags = HF_TXN_ONE_PHASE | HF_TXN_READ_ONLY | HF_TXN_PIECES | HF_TXN_AT;
         fixed.flags |= op->bounded ? HF_TXN_BOUNDED : 0;
         fixed.read_ts = read_ts;
-        hf_msg *msg = hf_gateway__build(shard, op, to, &fixed);
-        if (msg == NULL) {
+        if (!hf_gateway__ask(shard, op, to, &fixed)) {
             hf_gateway__fail(shard, op, HF_LIT(HF_NO_MEMORY));
             return;
         }
-        hf_shard__post(shard, to, msg);
     }
 }
 
@@ -220,11 +218,9 @@ void hf_collect__stamp(hf_shard *shard, hf_op *op)
         hf_msg_txn fixed;
         hf_gateway__base(shard, op, &fixed);
         fixed.flags = HF_TXN_ONE_PHASE | HF_TXN_READ_ONLY | HF_TXN_STAMP;
-        hf_msg *msg = hf_gateway__build(shard, op, to, &fixed);
-        if (msg == NULL) {
+        if (!hf_gateway__ask(shard, op, to, &fixed)) {
             hf_gateway__fail(shard, op, HF_LIT(HF_NO_MEMORY));
             return;
         }
-        hf_shard__post(shard, to, msg);
     }
 }

@@ -1,5 +1,6 @@
 #include "engine/shard/gateway_impl.h"
 #include "engine/shard/one.h"
+#include "engine/shard/pack.h"
 #include "engine/shard/session_impl.h"
 
 #include "engine/base/hash.h"
@@ -151,13 +152,12 @@ void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes resu
             .attempt = op->co.attempt, .ts = ts, .watermark = u->base, .by_coordinator = 1
         };
         bool stub = op->has_id && ts != 0 && to == hf_gateway__stub_home(shard, op->id);
-        hf_msg *msg = hf_shard__msg_of(shard, HF_MSG_FINALIZE, &d, sizeof d,
-                                       stub ? result : hf_bytes_of(NULL, 0));
-        if (msg == NULL || !hf_ring_push(&shard->sent[to], &seq)) {
+        if (!hf_pack__post(shard, to, HF_MSG_FINALIZE, &d, sizeof d,
+                           stub ? result : hf_bytes_of(NULL, 0)) ||
+            !hf_ring_push(&shard->sent[to], &seq)) {
             hf_shard__fail(shard, 70, "memory", "no room to end a transaction");
             return;
         }
-        hf_shard__post(shard, to, msg);
         count++;
     }
     u->remaining[seq & u->mask] = count;
@@ -306,8 +306,8 @@ uint64_t hf_gateway__client(const hf_op *op)
     return op->in_order ? op->client.place : 0;
 }
 
-/* The message for one shard: its conditions and parts. */
-hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
+/* Asks one shard: the message has its conditions and parts. False: no memory. */
+bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
 {
     const uint16_t *route_at = (const uint16_t *)(const void *)shard->routes.data;
     hf_buf *body = &shard->message;
@@ -339,9 +339,8 @@ hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *f
             fixed->command_count++;
         }
     }
-    return body->failed
-               ? NULL
-               : hf_shard__msg_of(shard, HF_MSG_TXN, fixed, sizeof *fixed, hf_buf_view(body));
+    return !body->failed &&
+           hf_pack__post(shard, to, HF_MSG_TXN, fixed, sizeof *fixed, hf_buf_view(body));
 }
 
 void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply)
@@ -366,11 +365,9 @@ bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t fla
             fixed.flags |= HF_TXN_HAS_ID;
             fixed.flags |= to == anchor ? HF_TXN_STUB : 0;
         }
-        hf_msg *msg = hf_gateway__build(shard, op, to, &fixed);
-        if (msg == NULL) {
+        if (!hf_gateway__ask(shard, op, to, &fixed)) {
             return false;
         }
-        hf_shard__post(shard, to, msg);
         op->touched |= hf_shard_bit(to);
     }
     return true;

@@ -91,7 +91,7 @@ bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t fla
 void hf_gateway__prepare(hf_shard *shard, hf_op *op);
 uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition);
 hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op);
-hf_msg *hf_gateway__build(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed);
+bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed);
 void hf_gateway__store(hf_op *op, uint16_t from, hf_bytes body);
 
 /* gateway_again.c */

@@ -63,6 +63,23 @@ void *hf_pack__add(hf_shard *shard, uint16_t to, uint16_t kind, uint32_t size)
     return pack == NULL ? NULL : place(pack, shard->self, kind, size);
 }
 
+bool hf_pack__post(hf_shard *shard, uint16_t to, uint16_t kind, const void *fixed,
+                   size_t fixed_size, hf_bytes body)
+{
+    uint64_t size = fixed_size + body.size;
+    uint8_t *msg =
+        size > HF_PACK_MESSAGE_MAX ? NULL : hf_pack__add(shard, to, kind, (uint32_t)size);
+    if (msg == NULL) {
+        return false;
+    }
+    memcpy(msg + sizeof(hf_msg), (const uint8_t *)fixed + sizeof(hf_msg),
+           fixed_size - sizeof(hf_msg));
+    if (body.size != 0) {
+        memcpy(msg + fixed_size, body.data, body.size);
+    }
+    return true;
+}
+
 /* ---- To go when the log is durable ---- */
 
 static void close_held(hf_shard *shard, uint16_t to)

@@ -22,7 +22,11 @@
 /* Lends the place of a message of `size` bytes to be filled in before the handler returns; its head
  * is. NULL: no memory. */
 void *hf_pack__add(hf_shard *shard, uint16_t to, uint16_t kind, uint32_t size);
-/* The same for what leaves when the log is durable up to lsn. */
+/* A message whose fixed part is `fixed` (its head is not looked at), then `body`. False: no memory.
+ */
+bool hf_pack__post(hf_shard *shard, uint16_t to, uint16_t kind, const void *fixed,
+                   size_t fixed_size, hf_bytes body);
+/* Lends a place as hf_pack__add() does, of what leaves when the log is durable up to lsn. */
 void *hf_pack__hold(hf_shard *shard, uint64_t lsn, uint16_t to, uint16_t kind, uint32_t size);
 void hf_pack__close(hf_shard *shard, uint16_t to);
 void hf_pack__close_all(hf_shard *shard);

@@ -3,6 +3,7 @@
  */
 #include "engine/shard/part.h"
 #include "engine/shard/changes.h"
+#include "engine/shard/pack.h"
 #include "engine/shard/recipe.h"
 
 enum { RESERVE_PER_PART = 1024 };
@@ -376,13 +377,10 @@ static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
                         .ending = (uint8_t)ending };
     hf_bytes body = ending == HF_ENDING_CONFLICT ? hf_bytes_of(NULL, 0)
                                                  : hf_bytes_of(part->replies, part->replies_size);
-    hf_msg *msg =
-        hf_shard__msg_of(shard, prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, &r, sizeof r, body);
-    if (msg == NULL) {
+    if (!hf_pack__post(shard, hf_attempt_shard(part->p.attempt),
+                       prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, &r, sizeof r, body)) {
         hf_shard__fail(shard, 70, "memory", "no room for a vote");
-        return;
     }
-    hf_shard__post(shard, hf_attempt_shard(part->p.attempt), msg);
 }
 
 /* Puts the effects into the table, and takes its additions out of the sums. */

@@ -90,6 +90,8 @@ static void fetch_ahead(hf_shard *shard, const hf_msg *msg)
             if (m->kind == HF_MSG_ONE) {
                 const hf_msg_one *one = (const hf_msg_one *)(const void *)m;
                 (void)hf_table_want(shard->table, hf_bytes_of(NULL, 0), one->hash);
+            } else {
+                fetch_ahead(shard, m);
             }
         }
     }

@@ -9,7 +9,7 @@
 #include "tests/sim/run_impl.h"
 
 #include "engine/base/assert.h"
-#include "engine/shard/message.h"
+#include "engine/shard/pack.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,13 +63,11 @@ static void deliver_late(hf_run_mesh *mesh)
     free(msg);
 }
 
-static void on_message(void *context, const hf_msg *msg)
+static void one_message(hf_run_mesh *mesh, const hf_msg *msg)
 {
-    hf_run_mesh *mesh = context;
     hf_run_state *run = mesh->run;
     const hf_run_plan *plan = &run->plan;
-    bool on = plan->repeat_ppm != 0 && run->phase == HF_PHASE_SAFETY;
-    if (!on || !may_be_repeated(msg)) {
+    if (!may_be_repeated(msg)) {
         deliver(mesh, msg);
         return;
     }
@@ -86,6 +84,22 @@ static void on_message(void *context, const hf_msg *msg)
     }
     if (mesh->late_count != 0 && hf_world_prng_chance(&run->mesh, 200000)) {
         deliver_late(mesh);
+    }
+}
+
+static void on_message(void *context, const hf_msg *msg)
+{
+    hf_run_mesh *mesh = context;
+    const hf_run_state *run = mesh->run;
+    bool on = run->plan.repeat_ppm != 0 && run->phase == HF_PHASE_SAFETY;
+    if (!on) {
+        deliver(mesh, msg);
+    } else if (msg->kind != HF_MSG_PACK) {
+        one_message(mesh, msg);
+    } else { /* each of its messages has its own fate */
+        for (const hf_msg *m = hf_pack__next(msg, NULL); m != NULL; m = hf_pack__next(msg, m)) {
+            one_message(mesh, m);
+        }
     }
 }
 
