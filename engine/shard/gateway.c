@@ -258,13 +258,14 @@ uint16_t hf_gateway__condition_home(hf_shard *shard, hf_bytes condition)
     return hf_gateway__home(shard, hf_read_bytes(&r));
 }
 
-/* Every shard that takes part; `routes` gets the shard of each part, then of each condition. */
+/* Every shard that takes part; `routes` gets the shard of each part, then of each condition. What
+ * is found anew is kept: the next question of this attempt must go the same way. */
 hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op)
 {
     hf_shard_set set = 0;
     hf_buf_reset(&shard->routes);
     hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
-    const hf_home *homes = (const hf_home *)(const void *)op->homes.data;
+    hf_home *homes = (hf_home *)(void *)op->homes.data;
     bool known = op->map_version == shard->map.changes;
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
         uint16_t home = hf_read_u16(&r);
@@ -274,6 +275,7 @@ hf_shard_set hf_gateway__route(hf_shard *shard, hf_op *op)
         }
         if (home == NO_SHARD) {
             home = hf_gateway__home(shard, first_key(part));
+            homes[i].shard = home;
         }
         hf_buf_u16(&shard->routes, home);
         set |= hf_shard_bit(home);

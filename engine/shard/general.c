@@ -214,17 +214,17 @@ void hf_general__start(hf_shard *shard, hf_op *op)
     lock_and_run(shard, op, 0);
 }
 
-/* What is there now must be there at the commit still; what is gone stays so. */
-static void bound(hf_op *op, uint64_t expire_ms, uint64_t now)
+/* What its owner found there must be there at the commit still; what is gone stays so. (A stamp's
+ * lowest bit says gone by its time.) */
+static void bound(hf_op *op, uint64_t expire_ms, uint64_t stamp)
 {
-    if (expire_ms != 0 && !hf_value_expired(expire_ms, now) && expire_ms < op->until / 1000000) {
+    if (expire_ms != 0 && (stamp & 1) == 0 && expire_ms < op->until / 1000000) {
         op->until = expire_ms * 1000000;
     }
 }
 
 void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
 {
-    uint64_t now = hf_shard__now(shard);
     hf_reader r = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg));
     while (hf_reader_left(&r) > 0) {
         hf_value value = { .kind = (hf_kind)hf_read_u8(&r) };
@@ -235,7 +235,7 @@ void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
         value.bytes = hf_read_bytes(&r);
         HF_ASSERT(!r.bad);
         hf_workspace_base(&op->workspace, key, &value);
-        bound(op, value.kind == HF_KIND_NONE ? 0 : value.expire_ms, now);
+        bound(op, value.kind == HF_KIND_NONE ? 0 : value.expire_ms, stamp);
         hf_buf_u64(&op->stamps, stamp);
         hf_buf_bytes(&op->stamps, key);
     }
@@ -367,6 +367,12 @@ static void run(hf_shard *shard, hf_op *op)
     hf_view__open_workspace(shard, &view, &op->workspace, hf_shard__now(shard), op->proto);
     if (op->interactive) {
         run_interactive(shard, op, &view);
+        return;
+    }
+    if (view.ts >= op->until) {
+        /* A key's time passed since its owner looked. A refusal would tell of that, and no log
+         * covers it: the owner looks again (engine/shard/horizon.h). */
+        hf_general__lost(shard, op, NULL);
         return;
     }
     bool hold = conditions_hold(op, &view);

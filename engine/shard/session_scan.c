@@ -167,6 +167,16 @@ static bool too_late(const hf_shard *shard, const hf_answer *answer)
 }
 
 static const char deadline[] = "-DEADLINE waited too long for another transaction\r\n";
+static const char full[] = "-" HF_HORIZON_FULL "\r\n";
+
+/* What the page leaves out as gone by its time alone stays gone after a restart: see view.c. False:
+ * the log has no room now; the page is read again later, unless it was refused. */
+static bool keep_time(hf_shard *shard, hf_answer *answer, uint64_t ts, bool *refused)
+{
+    hf_err err = shard->view_expired ? hf_horizon__cover(shard, ts, &answer->lsn) : HF_OK;
+    *refused = err == HF_E_NOSPACE && refuse(answer, hf_bytes_of(full, sizeof full - 1));
+    return err == HF_OK;
+}
 
 /* Reads the page. False: later. */
 static bool read_page(hf_shard *shard, hf_answer *answer, const scan_ask *ask, uint32_t range)
@@ -187,7 +197,11 @@ static bool read_page(hf_shard *shard, hf_answer *answer, const scan_ask *ask, u
         return too_late(shard, answer) ? refuse(answer, hf_bytes_of(deadline, sizeof deadline - 1))
                                        : false;
     }
+    bool refused;
     answer->lsn = shard->view_lsn;
+    if (!keep_time(shard, answer, view.ts, &refused)) {
+        return refused;
+    }
     answer->value[1] = found;
     if (more || !p.last) {
         answer->value[0] = cursor_put(shard, from);

@@ -217,6 +217,62 @@ static void a_gone_key_stays_gone(void **state)
     assert_int_equal(n->kind, '_');
 }
 
+/* A page of SCAN that leaves a key out tells the same. */
+static void a_key_that_a_scan_left_out_stays_gone(void **state)
+{
+    node *n = *state;
+    (void)ask(n, 0, "DEBUG SET-ACTIVE-EXPIRE 0");
+    (void)ask(n, 0, "SET a 1 PX 500");
+    pass(n, S);
+    (void)ask(n, 1, "SCAN 0");
+    crash(n, HF_WORLD_POWER, 3600 * S);
+    (void)ask(n, 1, "GET a");
+    assert_int_equal(n->kind, '_');
+}
+
+static void send_to(node *n, hf_client *client, const char *command)
+{
+    n->answered = false;
+    hf_client_put(client, "%s", command);
+    hf_client_send(client);
+}
+
+static void answered(node *n)
+{
+    while (!n->answered) {
+        assert_true(hf_world_step(n->world));
+    }
+}
+
+/* A condition on copies fails since a key's time passes while a lock of another core is waited for:
+ * that refusal tells the same, too. */
+static void a_key_whose_time_passed_meanwhile_stays_gone(void **state)
+{
+    node *n = *state;
+    hf_client *holder = at(n, 0);
+    hf_client *waiter = at(n, 1);
+    (void)ask(n, 0, "DEBUG SET-ACTIVE-EXPIRE 0");
+    send_to(n, holder, "HF.BEGIN");
+    answered(n);
+    send_to(n, holder, "SET z 1");
+    answered(n);
+    send_to(n, waiter, "SET a 1 PX 500");
+    answered(n);
+    send_to(n, waiter, "HF.TXN IF a EXISTS THEN 1 3 RENAME z b");
+    pass(n, S);
+    assert_false(n->answered); /* it waits */
+    send_to(n, holder, "HF.ROLLBACK");
+    for (int replies = 0; strncmp(n->text, "CONDFAILED", 10) != 0; replies++) {
+        assert_in_range(replies, 0, 1); /* the holder's may come first, ... */
+        n->answered = false;
+        answered(n);
+    }
+    pass(n, S / 100); /* ... or now */
+    crash(n, HF_WORLD_POWER, 3600 * S);
+    (void)ask(n, 1, "GET a");
+    assert_int_equal(n->kind, '_');
+}
+
 /* The core that gave it has a clock far above the others' and the wall's. */
 static void a_core_knows_the_others_tokens(void **state)
 {
@@ -309,6 +365,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_restart_is_above_what_was_told, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_checkpoint_keeps_the_horizon, set_up, take_down),
         cmocka_unit_test_setup_teardown(a_gone_key_stays_gone, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_key_that_a_scan_left_out_stays_gone, set_up, take_down),
+        cmocka_unit_test_setup_teardown(a_key_whose_time_passed_meanwhile_stays_gone, set_up,
+                                        take_down),
         cmocka_unit_test_setup_teardown(a_core_knows_the_others_tokens, set_up, take_down),
         cmocka_unit_test_setup_teardown(an_idle_node_writes_nothing, set_up, take_down),
         cmocka_unit_test_setup_teardown(telling_costs_a_record_now_and_then, set_up, take_down),

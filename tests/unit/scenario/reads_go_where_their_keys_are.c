@@ -1,0 +1,156 @@
+/* Reads over several cores while one of their ranges goes to and fro, in a world without chance:
+ * both rounds of a read (engine/shard/collect.c) ask the shards that have its keys by then. */
+#include "engine/base/assert.h"
+#include "engine/shard/shard.h"
+#include "tests/sim/client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka's header wants those above it */
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+enum { CORES = 2, CLIENTS = 2, REGION_BYTES = 96 << 20, REGION_ALIGN = 1 << 16, MOVES = 40 };
+
+typedef struct seat {
+    hf_client client;
+    uint32_t replies;
+    char kind; /* of the last one */
+    char text[64];
+} seat;
+
+typedef struct node {
+    hf_world *world;
+    void *regions[CORES];
+    seat seats[CLIENTS];
+} node;
+
+static void on_ready(hf_client *client)
+{
+    (void)client;
+}
+
+static void on_replies(hf_client *client, const hf_reply *replies, uint32_t count)
+{
+    seat *s = client->owner;
+    assert_non_null(replies);
+    const hf_reply *last = &replies[count - 1];
+    s->replies++;
+    s->kind = last->kind;
+    (void)snprintf(s->text, sizeof s->text, "%.*s", (int)last->bytes.size,
+                   (const char *)last->bytes.data);
+}
+
+static void send_to(seat *s, const char *command)
+{
+    s->replies = 0;
+    hf_client_put(&s->client, "%s", command);
+    hf_client_send(&s->client);
+}
+
+/* Whether it is answered within a second. */
+static bool answered(node *n, const seat *s)
+{
+    uint64_t until = hf_world_now(n->world) + 1000 * MS;
+    while (s->replies == 0 && hf_world_now(n->world) < until) {
+        assert_true(hf_world_step(n->world));
+    }
+    return s->replies != 0;
+}
+
+static void ask(node *n, seat *s, const char *command)
+{
+    send_to(s, command);
+    assert_true(answered(n, s));
+    assert_int_not_equal(s->kind, '-');
+}
+
+static int set_up(void **state)
+{
+    static const hf_client_handler handler = { .on_ready = on_ready, .on_replies = on_replies };
+    static const hf_client_habits habits;
+    node *n = calloc(1, sizeof *n);
+    HF_ASSERT(n != NULL);
+    hf_world_config config = { .seed = 1, .core_count = CORES, .faults = hf_world_faults_none() };
+    n->world = hf_world_open(&config);
+    hf_shard_config shard = hf_shard_defaults();
+    shard.log_segment_bytes = 1 << 20;
+    shard.log_staging_bytes = 4 << 20;
+    shard.connections_max = 16;
+    shard.initial_splits = "m";
+    shard.balance_operations = 0;
+    for (uint16_t i = 0; i < CORES; i++) {
+        n->regions[i] = aligned_alloc(REGION_ALIGN, REGION_BYTES);
+        HF_ASSERT(n->regions[i] != NULL);
+        hf_shard *opened =
+            hf_shard_open(hf_world_io(n->world, i), n->regions[i], REGION_BYTES, &shard);
+        HF_ASSERT(opened != NULL);
+        hf_world_boot(n->world, i, hf_shard_handler(), opened);
+    }
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        seat *s = &n->seats[i];
+        hf_client_open(&s->client, n->world, i, 1, &habits, &handler, s);
+        hf_client_connect(&s->client, 0);
+        while (s->client.state != HF_CLIENT_READY) {
+            HF_ASSERT(hf_world_step(n->world));
+        }
+    }
+    *state = n;
+    return 0;
+}
+
+static int take_down(void **state)
+{
+    node *n = *state;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        hf_client_close(&n->seats[i].client);
+    }
+    hf_world_crash(n->world, HF_WORLD_KILL);
+    hf_world_close(n->world);
+    for (uint32_t i = 0; i < CORES; i++) {
+        free(n->regions[i]);
+    }
+    free(n);
+    return 0;
+}
+
+/* z goes, n and a stay. The reads begin ever later in the move. */
+static void a_range_that_moves_does_not_hold_up_reads(void **state)
+{
+    node *n = *state;
+    seat *mover = &n->seats[0];
+    seat *reader = &n->seats[1];
+    static const char *const keys[] = { "SET a 1", "SET n 1", "SET z 1" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        ask(n, reader, keys[i]);
+    }
+    ask(n, mover, "HF.ADMIN SPLIT t");
+    for (int move = 0; move < MOVES; move++) {
+        ask(n, reader, "MULTI");
+        ask(n, reader, "GET z");
+        ask(n, reader, "GET n");
+        ask(n, reader, "GET a");
+        send_to(mover, move % 2 == 0 ? "HF.ADMIN MOVE t 0" : "HF.ADMIN MOVE t 1");
+        for (int steps = 0; steps < move; steps++) {
+            assert_true(hf_world_step(n->world));
+        }
+        ask(n, reader, "EXEC");
+        assert_int_equal(reader->kind, '*');
+        assert_true(answered(n, mover));
+        assert_int_equal(mover->kind, '+');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_range_that_moves_does_not_hold_up_reads, set_up,
+                                        take_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
