@@ -190,6 +190,17 @@ static uint64_t id_until_ms(const hf_shard *shard, const uint8_t id[16])
     return hf_uuid_v7_ms(&uuid) + shard->config.outcome_ms;
 }
 
+/* What is kept of a reply: all of it, when a value and a record of the log take it. */
+static hf_bytes kept_reply(const hf_shard *shard, bool committed, hf_bytes reply)
+{
+    enum { BESIDES = 1024 };
+    uint64_t most = shard->config.log_staging_bytes / 2;
+    most = (most < HF_VALUE_SIZE_MAX ? most : HF_VALUE_SIZE_MAX) - BESIDES;
+    return reply.size <= most ? reply
+           : committed ? HF_LIT("-TOOBIG committed, but the reply is too large to be kept\r\n")
+                       : HF_LIT("-TOOBIG refused, and the reply is too large to be kept\r\n");
+}
+
 /* The outcome of a client's id, as a mutation of its stub. Value: u8 committed | u64 ts | u64
  * digest | reply. It goes when its id is refused by its age alone, not before: by a logged
  * deletion, and the clock never falls back below that. */
@@ -202,7 +213,8 @@ static void stub_put(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool co
     hf_buf_u8(&shard->head, committed);
     hf_buf_u64(&shard->head, ts);
     hf_buf_u64(&shard->head, digest);
-    hf_buf_raw(&shard->head, reply.data, reply.size);
+    hf_bytes kept = kept_reply(shard, committed, reply);
+    hf_buf_raw(&shard->head, kept.data, kept.size);
     hf_value value = { .kind = HF_KIND_STRING,
                        .expire_ms = id_until_ms(shard, id) + 1,
                        .bytes = hf_buf_view(&shard->head) };

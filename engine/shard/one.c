@@ -75,8 +75,9 @@ hf_started hf_one__start(hf_shard *shard, const hf_request *request)
 
 /* ---- At the owner ---- */
 
-/* The command, its arguments where they lie in the message, and its internal key. */
-static void read_one(hf_shard *shard, const hf_msg_one *msg, hf_txn_command *c, hf_bytes *key)
+/* The command, its arguments where they lie in the message, and its internal key. False: no memory.
+ */
+static bool read_one(hf_shard *shard, const hf_msg_one *msg, hf_txn_command *c, hf_bytes *key)
 {
     hf_buf_reset(&shard->args);
     uint32_t room = msg->argc * (uint32_t)sizeof(hf_bytes);
@@ -85,7 +86,10 @@ static void read_one(hf_shard *shard, const hf_msg_one *msg, hf_txn_command *c, 
     const uint8_t *at = (const uint8_t *)(sizes + msg->argc);
     *c =
         (hf_txn_command){ .command = hf_command_at(msg->command), .args = args, .argc = msg->argc };
-    HF_ASSERT(args != NULL && c->command != NULL);
+    HF_ASSERT(c->command != NULL);
+    if (args == NULL) {
+        return false;
+    }
     for (uint32_t i = 0; i < msg->argc; i++) {
         args[i] = hf_bytes_of(at + 1, sizes[i]);
         at += 1 + sizes[i];
@@ -93,6 +97,7 @@ static void read_one(hf_shard *shard, const hf_msg_one *msg, hf_txn_command *c, 
     HF_ASSERT(at == (const uint8_t *)msg + msg->head.size);
     hf_bytes user = args[c->command->key_first];
     *key = hf_bytes_of(user.data - 1, user.size + 1);
+    return true;
 }
 
 static bool writes(const hf_command *command)
@@ -121,6 +126,14 @@ static bool may_run(hf_shard *shard, const hf_msg_one *msg, const hf_command *co
     return true;
 }
 
+static void refuse(hf_shard *shard, const hf_msg_one *msg, hf_bytes text)
+{
+    hf_msg_txn as = { .head = { .from = msg->head.from },
+                      .ticket = msg->ticket,
+                      .flags = HF_TXN_ONE_PHASE };
+    hf_owner__answer(shard, &as, HF_ENDING_BUSY, 0, 0, text);
+}
+
 /* As the TXN that it stands for. */
 static void go_the_long_way(hf_shard *shard, const hf_msg_one *msg, const hf_txn_command *c)
 {
@@ -141,8 +154,7 @@ static void go_the_long_way(hf_shard *shard, const hf_msg_one *msg, const hf_txn
         body->failed ? NULL
                      : hf_shard__msg_of(shard, HF_MSG_TXN, &fixed, sizeof fixed, hf_buf_view(body));
     if (txn == NULL) {
-        hf_owner__answer(shard, &fixed, HF_ENDING_BUSY, 0, 0,
-                         HF_LIT("-BUSY no memory to queue the request\r\n"));
+        refuse(shard, msg, HF_LIT("-BUSY no memory to queue the request\r\n"));
         return;
     }
     txn->from = msg->head.from;
@@ -156,7 +168,10 @@ void hf_owner__one(hf_shard *shard, const hf_msg_one *msg)
     hf_txn_command c;
     hf_bytes key;
     hf_hlc_observe(&shard->clock, msg->clock);
-    read_one(shard, msg, &c, &key);
+    if (!read_one(shard, msg, &c, &key)) {
+        refuse(shard, msg, HF_LIT("-OOM no memory for the request\r\n"));
+        return;
+    }
     bool ran = may_run(shard, msg, c.command, key);
     if (ran) {
         hf_msg_txn *as = &shard->one_as;

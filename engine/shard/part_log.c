@@ -85,8 +85,8 @@ static void put_attempt(hf_buf *out, hf_attempt attempt)
 void hf_part__log_end(hf_shard *shard, const hf_part *part, bool commit, hf_bytes stub)
 {
     hf_buf *ends = &shard->ends;
-    if (ends->size >= ENDS_MOST) {
-        hf_part__write_ends(shard);
+    if (ends->size != 0 && ends->size + (uint64_t)stub.size >= ENDS_MOST) {
+        hf_part__write_ends(shard); /* a stub may be as large as a record */
     }
     put_attempt(ends, part->p.attempt);
     hf_buf_u64(ends, commit ? part->p.commit_ts : 0);
