@@ -32,7 +32,7 @@ static void again_alarm(hf_shard *shard, hf_alarm *alarm)
 void hf_gateway__again(hf_shard *shard, hf_op *op, bool later)
 {
     HF_PRE(!op->interactive);
-    if (op->by_map && op->map_version != shard->map.changes) {
+    if (!hf_plan__fits(shard, op)) {
         hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
     } else if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
         start_again(shard, op);

@@ -108,6 +108,8 @@ void hf_gateway__came_back(hf_shard *shard, uint16_t from, hf_bytes sent);
 /* plan.c */
 /* False: the command needs keys of several shards at once. */
 bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c);
+/* Whether the parts are still what they were cut for: none has keys of several shards by now. */
+bool hf_plan__fits(hf_shard *shard, const hf_op *op);
 void hf_plan__general(hf_op *op, const hf_request *request);
 void hf_plan__conditions(hf_op *op, const hf_request *request);
 

@@ -155,7 +155,6 @@ bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c)
             one = hf_gateway__home(shard, c->args[first + i * step]) == home;
         }
         if (one) {
-            op->by_map = op->by_map || count > 1; /* its keys may part */
             add_part(op, has_keys ? NO_SHARD : shard->self, c->command, c->args, c->argc);
             if (has_keys && !op->homes.failed) {
                 hf_home *last = (hf_home *)(void *)(op->homes.data + op->homes.size) - 1;
@@ -173,10 +172,52 @@ bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c)
     return true;
 }
 
+static bool keys_parted(hf_shard *shard, hf_bytes part)
+{
+    hf_reader r = hf_reader_of(part);
+    (void)hf_read_u32(&r);
+    const hf_command *c = hf_command_at(hf_read_u16(&r));
+    uint32_t argc = hf_read_u32(&r);
+    uint32_t first, count, step;
+    uint16_t home = NO_SHARD;
+    if (!hf_command_keys(c, argc, &first, &count, &step)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < argc && count > 0; i++) {
+        hf_bytes arg = hf_read_bytes(&r);
+        if (i != first) {
+            continue;
+        }
+        uint16_t at = hf_gateway__home(shard, arg);
+        if (home != NO_SHARD && at != home) {
+            return true;
+        }
+        home = at;
+        first += step;
+        count--;
+    }
+    return false;
+}
+
+bool hf_plan__fits(hf_shard *shard, const hf_op *op)
+{
+    if (op->general || op->map_version == shard->map.changes) {
+        return true;
+    }
+    hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
+    bool fits = !op->by_map;
+    while (fits && hf_reader_left(&r) > 0) {
+        (void)hf_read_u16(&r);
+        fits = !keys_parted(shard, hf_read_bytes(&r));
+    }
+    return fits;
+}
+
 /* Commands as they are, for an operation that locks and fetches first. */
 void hf_plan__general(hf_op *op, const hf_request *request)
 {
     op->general = true;
+    op->by_map = false;
     hf_buf_reset(&op->parts);
     hf_buf_reset(&op->homes);
     hf_buf_reset(&op->pieces);

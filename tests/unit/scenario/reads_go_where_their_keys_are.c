@@ -132,7 +132,7 @@ static void a_range_that_moves_does_not_hold_up_reads(void **state)
     ask(n, mover, "HF.ADMIN SPLIT t");
     for (int move = 0; move < MOVES; move++) {
         ask(n, reader, "MULTI");
-        ask(n, reader, "GET z");
+        ask(n, reader, "MGET z zz");
         ask(n, reader, "GET n");
         ask(n, reader, "GET a");
         send_to(mover, move % 2 == 0 ? "HF.ADMIN MOVE t 0" : "HF.ADMIN MOVE t 1");
