@@ -29,10 +29,11 @@ static inline hf_bytes hf_bytes_of(const void *data, size_t size)
 static inline void hf_bytes_copy(uint8_t *to, hf_bytes from)
 {
     size_t size = from.size;
-    __asm__("" : "+r"(size)); /* the bound is forgotten */
-    if (size != 0) {
-        memcpy(to, from.data, size);
+    if (size == 0) {
+        return;
     }
+    __asm__("" : "+r"(size)); /* the bound is forgotten */
+    memcpy(to, from.data, size);
 }
 
 /* A string literal as bytes, without its end. */

@@ -1,6 +1,7 @@
 /* LCS: the longest common subsequence, by the usual table. Only the lengths of two rows are kept;
  * of every cell one bit remains, which says which way the walk back turns where the bytes differ.
  */
+#include "engine/base/assert.h"
 #include "engine/command/command_impl.h"
 
 /* A bound on the time one call may hold its core: 4 KiB against 4 KiB. */
@@ -195,6 +196,7 @@ static bool load(hf_view *view, const hf_call *call, lcs_work *work, hf_text *se
     }
     work->a = hf_buf_view(&work->copy);
     work->b = second->bytes;
+    HF_ASSERT(work->a.data != NULL || work->a.size == 0);
     return true;
 }
 

@@ -230,6 +230,7 @@ bool hf_answer__changes(hf_shard *shard, hf_answer *answer)
         break;
     }
     if (!answer->out->failed) {
+        HF_ASSERT(answer->out->size >= sizeof whole && answer->out->data != NULL);
         memcpy(answer->out->data, &whole, sizeof whole);
     }
     return true;

@@ -119,7 +119,7 @@ def work(port, name, path):
     number = 0
     with open(path, "w", encoding="ascii", buffering=1) as file:
         try:
-            with Client(port, timeout=hard.LIMIT) as client:
+            with Client(port, timeout=3 * hard.LIMIT) as client:  # the node may stand still for a minute
                 while True:
                     number += 1
                     source, target = draw.sample(range(ACCOUNTS), 2)

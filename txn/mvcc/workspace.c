@@ -36,6 +36,7 @@ static entry *entry_at(const hf_workspace *w, uint32_t index)
 
 static hf_bytes key_of(const hf_workspace *w, const entry *e)
 {
+    HF_ASSERT(w->values.data != NULL); /* it holds this key */
     return hf_bytes_of(w->values.data + e->key, e->key_size);
 }
 
