@@ -9,6 +9,7 @@ _Static_assert(ENTRY_HEAD + HF_KEY_SIZE_MAX < CHUNK, "an entry fits into a chunk
 typedef struct chunk {
     uint32_t size, count;
     uint64_t min_ts, max_ts;
+    uint64_t position; /* the newest of its log positions; 0: none has one */
 } chunk;
 
 struct hf_changes {
@@ -65,6 +66,7 @@ void hf_changes__note(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t l
         HF_ASSERT(!w.full && w.at == w.end);
         at->min_ts = at->count == 0 || ts < at->min_ts ? ts : at->min_ts;
         at->max_ts = ts > at->max_ts ? ts : at->max_ts;
+        at->position = lsn > at->position ? lsn : at->position;
         at->size += ENTRY_HEAD + key.size;
         at->count++;
     }
@@ -73,24 +75,26 @@ void hf_changes__note(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t l
 /* ---- What is resolved ---- */
 
 /* The notes whose records are not durable are the newest ones: log positions ascend, but for those
- * of transactions over several shards, which were durable before they were applied (position 0). */
+ * of transactions over several shards, which were durable before they were applied (position 0). A
+ * chunk that has only such says nothing of those before it. */
 static uint64_t below_volatile(const hf_shard *shard, const hf_changes *c, uint64_t ts)
 {
     uint64_t durable = hf_log_durable(shard->log);
     uint64_t oldest = c->made > CHUNKS ? c->made - CHUNKS : 0;
     for (uint64_t k = c->made; k > oldest; k--) {
         const chunk *at = &c->chunks[(k - 1) % CHUNKS];
+        if (at->position != 0 && at->position <= durable) {
+            break;
+        }
+        if (at->position == 0) {
+            continue;
+        }
         hf_reader r = hf_reader_of(hf_bytes_of(c->bytes[at - c->chunks], at->size));
-        bool any = false;
         while (hf_reader_left(&r) > 0) {
             hf_changes_entry e = hf_changes__read_entry(&r);
-            if (e.position > durable) {
-                any = true;
-                ts = e.ts <= ts ? e.ts - 1 : ts;
+            if (e.position > durable && e.ts <= ts) {
+                ts = e.ts - 1;
             }
-        }
-        if (!any) {
-            break;
         }
     }
     return ts;
@@ -108,7 +112,7 @@ static uint64_t resolved(hf_shard *shard, const hf_changes *c)
 /* Appends what fits of one chunk: u64 timestamp and u64 position in big-endian first, to be sorted
  * as bytes. */
 static void collect(const hf_changes *c, const chunk *at, const hf_changes_ask *ask, uint64_t until,
-                    uint64_t *order, hf_buf *out)
+                    uint64_t durable, uint64_t *order, hf_buf *out)
 {
     hf_reader r = hf_reader_of(hf_bytes_of(c->bytes[at - c->chunks], at->size));
     while (hf_reader_left(&r) > 0) {
@@ -117,6 +121,7 @@ static void collect(const hf_changes *c, const chunk *at, const hf_changes_ask *
         bool fits = e.ts > ask->from && e.ts <= until && e.key.size >= ask->prefix.size &&
                     hf_bytes_equal(hf_bytes_of(e.key.data, ask->prefix.size), ask->prefix);
         if (fits) {
+            HF_ASSERT(e.position <= durable); /* nobody hears of what may still be lost */
             hf_buf_u64(out, __builtin_bswap64(e.ts));
             hf_buf_u64(out, __builtin_bswap64(position));
             hf_buf_u8(out, e.op);
@@ -152,7 +157,7 @@ static uint64_t put_page(hf_shard *shard, hf_changes *c, const hf_changes_ask *a
         if (at->count == 0 || at->max_ts <= ask->from || at->min_ts > until) {
             continue;
         }
-        collect(c, at, ask, until, &order, found);
+        collect(c, at, ask, until, hf_log_durable(shard->log), &order, found);
         /* What later chunks may hold comes behind this: */
         uint64_t whole = until;
         for (uint64_t later = k + 1; later < c->made; later++) {
