@@ -532,7 +532,7 @@ static hf_started start_one(hf_shard *shard, const hf_request *request, uint16_t
         body->failed ? NULL
                      : hf_shard__msg_of(shard, HF_MSG_TXN, &fixed, sizeof fixed, hf_buf_view(body));
     if (msg == NULL) {
-        return HF_STARTED_NOT;
+        return HF_STARTED_NO_MEMORY;
     }
     hf_shard__post(shard, home, msg);
     return HF_STARTED;
@@ -587,7 +587,7 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     }
     if (op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed ||
         op->homes.failed) {
-        return give_back(shard, op, HF_STARTED_NOT);
+        return give_back(shard, op, HF_STARTED_NO_MEMORY);
     }
     op->digest = op->has_id ? write_request(shard, request) : 0;
     op->ending = HF_ENDING_DONE;

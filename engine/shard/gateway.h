@@ -51,7 +51,8 @@ typedef enum hf_started {
     HF_STARTED_MULTI, /* over several shards: later requests of the connection on its keys must wait
                        */
     HF_STARTED_NOT,   /* no room now: ask again later */
-    HF_STARTED_ERROR, /* refused: the error is in `error` */
+    HF_STARTED_NO_MEMORY, /* the same, but nothing of the engine's own may ever give some back */
+    HF_STARTED_ERROR,     /* refused: the error is in `error` */
 } hf_started;
 
 hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf *error);

@@ -185,7 +185,7 @@ static void send_again(hf_shard *shard, hf_msg *head)
     hf_started started = take_apart(shard, msg, &request)
                              ? hf_gateway__start(shard, &request, error)
                              : HF_STARTED_NOT;
-    if (started == HF_STARTED_NOT) {
+    if (started == HF_STARTED_NOT || started == HF_STARTED_NO_MEMORY) {
         keep(shard, head); /* no room now: next turn */
         return;
     }

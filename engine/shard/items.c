@@ -595,6 +595,16 @@ static bool may_grow(const hf_shard *shard, uint64_t bytes)
     return data <= most / 2 || (data <= most && hf_heap_fits(shard->heap, spare / 8));
 }
 
+/* What is large leaves room for another as large to come (its buffer doubles as it grows): else
+ * that could not be read to its end, and its connection not go on with a refusal. While there is
+ * little data it is requests that hold the memory, and they give it back. */
+static bool leaves_room(const hf_shard *shard, uint64_t size)
+{
+    enum { LARGE = 1024 * 1024 };
+    return size < LARGE || hf_table_bytes(shard->table) <= hf_heap_capacity(shard->heap) / 4 ||
+           hf_heap_fits(shard->heap, 3 * size);
+}
+
 /* Versions that only readers of the past want go before a write is refused. Most changes are few
  * and small, and there is room for the worst that they could be. */
 bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
@@ -613,7 +623,8 @@ bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
     hf_table_need need = hf_mutations_cost(shard->table, effects);
     bool frees = need.deletes == need.changes;
     do {
-        if ((frees || may_grow(shard, bytes + need.built + need.copied)) &&
+        if ((frees || (may_grow(shard, bytes + need.built + need.copied) &&
+                       leaves_room(shard, effects.size))) &&
             hf_table_admits_exactly(shard->table, bytes, &need)) {
             return true;
         }

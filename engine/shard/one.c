@@ -57,7 +57,7 @@ hf_started hf_one__start(hf_shard *shard, const hf_request *request)
     hf_msg_one *msg =
         size > HF_PACK_MESSAGE_MAX ? NULL : hf_pack__add(shard, home, HF_MSG_ONE, (uint32_t)size);
     if (msg == NULL) {
-        return HF_STARTED_NOT;
+        return HF_STARTED_NO_MEMORY;
     }
     msg->ticket = (hf_ticket){ .place = request->ticket.place,
                                .number = request->ticket.number,

@@ -571,7 +571,10 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->stub = (msg->flags & HF_TXN_STUB) != 0;
     part->digest = msg->digest;
     memcpy(part->id, msg->id, sizeof part->id);
-    if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
+    shard->preparing = pts; /* making room collects versions, below it only */
+    bool room = effects.size == 0 || hf_owner__has_memory(shard, effects);
+    shard->preparing = 0;
+    if (!room) {
         return HF_E_NOMEM;
     }
     if (!hf_part__copy(shard, part, effects, &part->effects, &part->effects_size) ||

@@ -148,6 +148,7 @@ static bool start(hf_shard *shard, hf_apply *apply, uint32_t index)
         apply->done++;
         return true;
     case HF_STARTED_NOT:
+    case HF_STARTED_NO_MEMORY:
         break;
     }
     return false;

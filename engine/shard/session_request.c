@@ -101,6 +101,10 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
     switch (started) {
     case HF_STARTED_NOT:
         return false;
+    case HF_STARTED_NO_MEMORY: /* its earlier requests give theirs back; without any it would wait
+                                  for ever */
+        return conn->first == conn->next_number &&
+               hf_word_error(shard, conn, "OOM no memory for the request");
     case HF_STARTED_ERROR:
         return hf_word_reply(shard, conn, hf_buf_view(error));
     case HF_STARTED_MULTI:

@@ -306,6 +306,9 @@ static void collect(hf_shard *shard, uint64_t keep, uint32_t budget)
         if (shard->undecided != 0) {
             floor = hf_part__oldest_pts(shard, floor + 1) - 1;
         }
+        if (shard->preparing != 0 && floor >= shard->preparing) {
+            floor = shard->preparing - 1; /* it may commit just there */
+        }
         (void)hf_table_collect(shard->table, floor, budget);
     }
 }

@@ -229,6 +229,7 @@ struct hf_shard {
     uint64_t reserve;                     /* log bytes kept free for the ends of what is prepared */
     uint64_t base_bytes; /* lent before there was data: the log's ring and the like */
     uint64_t promised;   /* table bytes that they will take */
+    uint64_t preparing;  /* the timestamp of what is being prepared, not undecided yet; 0: none */
     uint64_t system_keys;
     uint64_t ts_saved;    /* recovery: effects at or below are in the checkpoint */
     uint64_t replayed_ts; /* recovery: the newest timestamp of the log so far */
