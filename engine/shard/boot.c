@@ -102,7 +102,7 @@ static void on_loaded(void *context, hf_err err, const char *detail, uint64_t fl
         hf_reader reader = hf_reader_of(head);
         shard->ts_saved = hf_read_u64(&reader);
         shard->floor_ts = shard->ts_saved; /* what was before it is known in part only */
-        hf_hlc_observe(&shard->clock, hf_read_u64(&reader));
+        hf_horizon__recovered(shard, hf_read_u64(&reader));
         hf_boot__passed(shard, shard->ts_saved);
         lsn = hf_read_u64(&reader);
         err = hf_range_merge(&shard->map, &reader);

@@ -24,11 +24,12 @@
 typedef enum hf_entry_kind {
     HF_ENTRY_COMMIT = 1, /* a transaction of this shard alone */
     HF_ENTRY_PREPARE = 2,
-    HF_ENTRY_FINALIZE = 3, /* ends of those, either way */
+    /* 3 was FINALIZE with one end: an unknown kind, not damage */
     HF_ENTRY_TOMBSTONE = 4,
     HF_ENTRY_RANGE = 5, /* a range that this shard owns, or gives away, from here on */
     HF_ENTRY_BULK = 6,  /* contents of a range that moves in: valid once its RANGE record follows */
     HF_ENTRY_CLOCK = 7, /* every clock of the node starts above it */
+    HF_ENTRY_FINALIZE = 8, /* ends of what was prepared, either way */
 } hf_entry_kind;
 
 #endif

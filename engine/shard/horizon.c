@@ -81,12 +81,20 @@ hf_err hf_horizon__replay(hf_shard *shard, hf_bytes record)
     if (reader.bad || hf_reader_left(&reader) != 0) {
         return HF_E_CORRUPT;
     }
-    hf_hlc_observe(&shard->clock, horizon);
+    hf_horizon__recovered(shard, horizon);
     return HF_OK;
 }
 
+void hf_horizon__recovered(hf_shard *shard, uint64_t horizon)
+{
+    hf_horizon *h = &shard->horizon;
+    hf_hlc_observe(&shard->clock, horizon);
+    h->logged = h->durable = later(h->logged, horizon);
+}
+
 /* Every record that names the incarnation lies behind this one, so no later start takes the same.
- * Where the disk is full nothing is logged, and what needs a horizon is refused. */
+ * Where the disk is full nothing is logged, and what lies above the recovered horizon is refused.
+ */
 void hf_horizon__ready(hf_shard *shard)
 {
     uint64_t ts = shard->clock.last;

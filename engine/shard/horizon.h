@@ -51,6 +51,8 @@ hf_horizon_says hf_horizon__covers(hf_shard *shard, uint64_t ts);
 hf_horizon_says hf_horizon__knows(hf_shard *shard, uint64_t *round, uint64_t ts, uint64_t ahead_ns);
 
 HF_MUST_USE hf_err hf_horizon__replay(hf_shard *shard, hf_bytes record);
+/* What a checkpoint or the log kept: every later start will stand above it, too. */
+void hf_horizon__recovered(hf_shard *shard, uint64_t horizon);
 void hf_horizon__ready(hf_shard *shard); /* the node's new incarnation is known: covers it */
 void hf_horizon__message(hf_shard *shard, const hf_msg_decision *msg);
 uint64_t hf_horizon__durable(hf_shard *shard);

@@ -410,7 +410,10 @@ static void log_end(hf_shard *shard, hf_part *part, bool commit, hf_bytes result
     hf_buf_reset(stub);
     if (commit && part->stub) {
         hf_owner__stub(shard, stub, part->id, true, part->p.commit_ts, part->digest, result);
-        HF_ASSERT(!stub->failed);
+        if (stub->failed) { /* decided, so it must be kept: recovery does it again, with memory */
+            hf_shard__fail(shard, 70, "memory", "no room for the outcome of a transaction");
+            return;
+        }
     }
     hf_part__log_end(shard, part, commit, hf_buf_view(stub));
     if (stub->size != 0) {

@@ -247,14 +247,18 @@ static bool put_bulk(hf_reader *r, hf_tree *map)
 bool hf_entry_describe(const hf_log_record *record, hf_tree *map)
 {
     hf_reader r = hf_reader_of(record->data);
-    static const char *const names[] = { "unknown",   "commit", "prepare", "finalize",
-                                         "tombstone", "range",  "bulk",    "clock" };
-    bool known = record->kind != 0 && record->kind < sizeof names / sizeof names[0];
+    static const char *const names[] = {
+        [HF_ENTRY_COMMIT] = "commit",       [HF_ENTRY_PREPARE] = "prepare",
+        [HF_ENTRY_TOMBSTONE] = "tombstone", [HF_ENTRY_RANGE] = "range",
+        [HF_ENTRY_BULK] = "bulk",           [HF_ENTRY_CLOCK] = "clock",
+        [HF_ENTRY_FINALIZE] = "finalize",
+    };
+    const char *name = record->kind < sizeof names / sizeof names[0] ? names[record->kind] : NULL;
     hf_tree_put(map, "lsn", hf_tree_integer((int64_t)record->lsn));
     if (record->range != 0) { /* of a common log: the position in the core's own stream */
         hf_tree_put(map, "position", hf_tree_integer((int64_t)record->index));
     }
-    hf_tree_put(map, "kind", hf_tree_text(names[known ? record->kind : 0]));
+    hf_tree_put(map, "kind", hf_tree_text(name != NULL ? name : "unknown"));
     hf_tree_put(map, "bytes", hf_tree_integer(record->data.size));
     switch ((hf_entry_kind)record->kind) {
     case HF_ENTRY_COMMIT:

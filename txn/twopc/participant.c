@@ -185,6 +185,12 @@ static void is_prepared(hf_participant *p, uint16_t from, uint64_t ts, uint64_t 
     }
 }
 
+static bool may_be_judged(const hf_participant *p)
+{
+    return p->state == HF_PARTICIPANT_NONE || p->state == HF_PARTICIPANT_ACTIVE ||
+           p->state == HF_PARTICIPANT_QUEUED;
+}
+
 void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t from, uint64_t ts,
                          uint64_t until, hf_participant_update *u)
 {
@@ -203,16 +209,14 @@ void hf_participant_step(hf_participant *p, hf_participant_event event, uint16_t
         repeated(p, u);
         break;
     case HF_EVENT_LOGGED:
-        HF_ASSERT(p->state == HF_PARTICIPANT_NONE || p->state == HF_PARTICIPANT_ACTIVE ||
-                  p->state == HF_PARTICIPANT_QUEUED);
+        HF_ASSERT(may_be_judged(p));
         p->state = HF_PARTICIPANT_LOGGED;
         p->pts = ts;
         p->until = until;
         p->answer_due = true;
         break;
     case HF_EVENT_REFUSED:
-        HF_ASSERT(p->state == HF_PARTICIPANT_NONE || p->state == HF_PARTICIPANT_ACTIVE ||
-                  p->state == HF_PARTICIPANT_QUEUED);
+        HF_ASSERT(may_be_judged(p));
         p->state = HF_PARTICIPANT_REFUSED;
         p->answer_due = false; /* the evaluator answers itself, with its reason */
         u->release = true;

@@ -354,6 +354,11 @@ static void a_full_disk_has_an_answer(void **state)
     assert_string_equal(ask(n, 0, "HF.READ BOUNDED 0 GET a"), "1");
     (void)ask_of(n, 0, "HF.READ SNAPSHOT %" PRIu64 " GET a", told); /* told before: told again */
     assert_int_equal(n->kind, '_');
+    crash(n, HF_WORLD_POWER, 3600 * S); /* ... and after a start without space */
+    assert_int_equal(strncmp(ask(n, 0, "HF.TOKEN"), "MISCONF", 7), 0);
+    assert_string_equal(ask_of(n, 0, "HF.AFTER %" PRIu64, told), "OK");
+    (void)ask_of(n, 0, "HF.READ SNAPSHOT %" PRIu64 " GET a", told);
+    assert_int_equal(n->kind, '_');
     hf_disk_limit(hf_world_disk(n->world), 0);
     pass(n, 3 * S);
     assert_true(token(n, 0) > told);
