@@ -17,6 +17,11 @@
 #     LLVMFuzzerTestOneInput for one decoder, ctest case fuzz.NAME. With HF_FUZZ=ON (clang) libFuzzer
 #     searches for HF_FUZZ_SECONDS, starting from tests/fuzz/corpus/NAME; otherwise the corpus is
 #     replayed, whole, cut short and with bits turned (tests/fuzz/replay.c).
+#
+# hf_planted(NAME)
+#     Changed copies of the source files that mutants.txt of this folder names (tests/sim/mutants/plant.py),
+#     and the ctest case check.NAME_fit. hf_planted_program(TARGET NAME) puts them into a program: their
+#     objects come before the archives on the link line, so that the archives' own are not taken in.
 
 include_guard(GLOBAL)
 
@@ -121,6 +126,36 @@ function(hf_fuzz name)
         set(timeout 60)
     endif()
     hf_test_rules(fuzz.${name} fuzz ${timeout} FALSE)
+endfunction()
+
+function(hf_planted name)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    set(list ${CMAKE_CURRENT_SOURCE_DIR}/mutants.txt)
+    set(plant ${CMAKE_SOURCE_DIR}/tests/sim/mutants/plant.py)
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/planted)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
+    execute_process(COMMAND ${Python3_EXECUTABLE} ${plant} --list ${list} --files
+        OUTPUT_VARIABLE files OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    string(REPLACE "\n" ";" files "${files}")
+    list(TRANSFORM files PREPEND ${out}/ OUTPUT_VARIABLE planted)
+    list(TRANSFORM files PREPEND ${CMAKE_SOURCE_DIR}/ OUTPUT_VARIABLE originals)
+    add_custom_command(OUTPUT ${planted} ${out}/mutants.inc
+        COMMAND ${Python3_EXECUTABLE} ${plant} --root ${CMAKE_SOURCE_DIR} --list ${list} --out ${out}
+        DEPENDS ${list} ${plant} ${originals} VERBATIM)
+    # Several programs of one folder wait for one run of it.
+    add_custom_target(${name}_planted DEPENDS ${planted} ${out}/mutants.inc)
+    set_target_properties(${name}_planted PROPERTIES HF_SOURCES "${planted}" HF_FOLDER ${out})
+    hf_script(${name}_fit check
+        COMMAND ${Python3_EXECUTABLE} ${plant} --root ${CMAKE_SOURCE_DIR} --list ${list} --check)
+endfunction()
+
+function(hf_planted_program target name)
+    get_target_property(planted ${name}_planted HF_SOURCES)
+    get_target_property(out ${name}_planted HF_FOLDER)
+    target_sources(${target} PRIVATE ${planted})
+    add_dependencies(${target} ${name}_planted)
+    target_include_directories(${target} PRIVATE ${out})
+    target_compile_options(${target} PRIVATE -Wno-misleading-indentation)
 endfunction()
 
 # What follows is for the functions above.

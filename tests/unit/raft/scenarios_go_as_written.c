@@ -1,5 +1,4 @@
-/* Runs every file of tests/data/raft: blocks of commands, "----", and what came of them; blocks are
- * parted by blank lines, "#" begins a remark, and a file is one group's life from beginning to end.
+/* Runs every file of tests/data/raft (script.h): a file is one group's life from beginning to end.
  *
  *   group 3 [learners 4 5]     nodes 1 .. 3, voters, start with empty disks
  *   tick N                     node N's timer fires (if it is set)
@@ -7,7 +6,9 @@
  *   slow N / fast N            from now on only by `disk`; else at once
  *   send [N] [M] [KIND]        what is on its way from N to M is delivered (0: any)
  *   settle                     timers aside, everything that is on its way arrives, until nothing
- * is drop [N] [M] [KIND]        ... is lost copy N M KIND              ... will arrive once more
+ *                              is
+ *   drop [N] [M] [KIND]        ... is lost
+ *   copy N M KIND              ... will arrive once more
  *   propose N V, read N, hand-over N M, compact N, crash N, start N, lose N FROM
  *   change N voters 1 2 learners 3
  *   time D                     D ms pass;  beat: all nodes exchange heartbeats (liveness)
@@ -18,13 +19,11 @@
  *   quietly COMMAND            ... and not a word about it
  *   elect N                    quietly: 100 ms pass, N's timer fires, all arrives
  *
- * Out come the messages that were sent, what was written, what was applied, and answers. With
- * --rewrite what came is written into the file.
+ * Out come the messages that were sent, what was written, what was applied, and answers.
  */
-#include "engine/base/assert.h"
 #include "tests/unit/raft/node.h"
+#include "tests/unit/script/script.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,26 +32,7 @@
 
 #include <cmocka.h>
 
-enum {
-    FILE_MAX = 256 * 1024,
-    FILES_MAX = 64,
-    LINE_SIZE = 256,
-    WORDS_MAX = 16,
-    NODES = 6,
-    NET_MAX = 256,
-    SETTLE_MAX = 200,
-};
-
-static bool rewriting;
-static jmp_buf stopped;
-
-static void on_assert(const char *file, int line, const char *what)
-{
-    (void)file;
-    (void)line;
-    (void)what;
-    longjmp(stopped, 1);
-}
+enum { NODES = 6, NET_MAX = 256, SETTLE_MAX = 200 };
 
 typedef struct scene {
     node nodes[NODES]; /* node 1 at 1 */
@@ -60,7 +40,6 @@ typedef struct scene {
     uint32_t net_count, count;
     uint32_t slow; /* bits */
     uint64_t now;
-    char *out; /* FILE_MAX */
 } scene;
 
 static const hf_raft_options options = { .election_ns = 100,
@@ -74,42 +53,12 @@ static const hf_raft_options options = { .election_ns = 100,
                                          .leases = true };
 static const hf_liveness_options liveness = { 50, 200, 100 };
 
-static void say(scene *s, const char *format, ...)
-{
-    va_list args;
-    size_t at = strlen(s->out);
-    va_start(args, format);
-    vsnprintf(s->out + at, FILE_MAX - at, format, args);
-    va_end(args);
-}
-
-/* ---- Words ---- */
-
-typedef struct words {
-    char text[LINE_SIZE];
-    const char *word[WORDS_MAX];
-    uint32_t count;
-} words;
-
-static void split(const char *line, words *w)
-{
-    w->count = 0;
-    snprintf(w->text, sizeof w->text, "%s", line);
-    for (char *at = w->text; *at != 0 && w->count < WORDS_MAX;) {
-        w->word[w->count++] = at;
-        at += strcspn(at, " ");
-        while (*at == ' ') {
-            *at++ = 0;
-        }
-    }
-}
-
-static uint32_t number(const words *w, uint32_t i)
+static uint32_t number(const script_words *w, uint32_t i)
 {
     return i < w->count ? (uint32_t)strtoul(w->word[i], NULL, 10) : 0;
 }
 
-static hf_raft_config members(const words *w, uint32_t from)
+static hf_raft_config members(const script_words *w, uint32_t from)
 {
     hf_raft_config c = { .count = 0 };
     uint8_t role = HF_RAFT_VOTER;
@@ -142,52 +91,52 @@ static const char *entry_name(const node_entry *e)
     return text;
 }
 
-static void say_config(scene *s, const hf_raft_config *c)
+static void say_config(const hf_raft_config *c)
 {
     static const char *const names[] = { "?",       "voter", "old",         "old+new",
                                          "learner", "?",     "old+learner", "?" };
     for (uint32_t i = 0; i < c->count; i++) {
-        say(s, " %u:%s", c->node[i], names[c->role[i] & 7]);
+        script_say(" %u:%s", c->node[i], names[c->role[i] & 7]);
     }
 }
 
-static void say_packet(scene *s, const node_packet *p)
+static void say_packet(const node_packet *p)
 {
     const hf_raft_message *m = &p->m;
     unsigned long long term = m->term, index = m->index, log_term = m->log_term, last = m->last;
-    say(s, "%u->%u %s", m->from, m->to, hf_raft_message_name((hf_raft_message_kind)m->kind));
-    say(s, "%s", (m->flags & HF_RAFT_REJECT) != 0 ? " no" : "");
-    say(s, "%s", (m->flags & HF_RAFT_TRANSFER) != 0 ? " (handed over)" : "");
-    say(s, "%s", (m->flags & HF_RAFT_HAS_LOST) != 0 ? " (has lost)" : "");
-    say(s, " term %llu", term);
+    script_say("%u->%u %s", m->from, m->to, hf_raft_message_name((hf_raft_message_kind)m->kind));
+    script_say("%s", (m->flags & HF_RAFT_REJECT) != 0 ? " no" : "");
+    script_say("%s", (m->flags & HF_RAFT_TRANSFER) != 0 ? " (handed over)" : "");
+    script_say("%s", (m->flags & HF_RAFT_HAS_LOST) != 0 ? " (has lost)" : "");
+    script_say(" term %llu", term);
     switch ((hf_raft_message_kind)m->kind) {
     case HF_RAFT_PREVOTE:
     case HF_RAFT_VOTE:
-        say(s, " log %llu/%llu", index, log_term);
+        script_say(" log %llu/%llu", index, log_term);
         break;
     case HF_RAFT_APPEND:
-        say(s, " after %llu/%llu", index, log_term);
+        script_say(" after %llu/%llu", index, log_term);
         for (uint64_t i = 0; i < last - index; i++) {
-            say(s, "%s%s", i == 0 ? ": " : " ", entry_name(&p->entry[i]));
+            script_say("%s%s", i == 0 ? ": " : " ", entry_name(&p->entry[i]));
         }
-        say(s, ", commit %llu", (unsigned long long)m->commit);
+        script_say(", commit %llu", (unsigned long long)m->commit);
         break;
     case HF_RAFT_APPEND_REPLY:
         if ((m->flags & HF_RAFT_REJECT) != 0 && last != 0) {
-            say(s, " at %llu, try %llu/%llu", last, index, log_term);
+            script_say(" at %llu, try %llu/%llu", last, index, log_term);
         } else if ((m->flags & HF_RAFT_REJECT) == 0) {
-            say(s, " has %llu", index);
+            script_say(" has %llu", index);
         }
         break;
     case HF_RAFT_BEAT:
-        say(s, " commit %llu", (unsigned long long)m->commit);
+        script_say(" commit %llu", (unsigned long long)m->commit);
         break;
     case HF_RAFT_SNAPSHOT:
-        say(s, " %llu/%llu piece %llu%s", index, log_term, (unsigned long long)m->offset,
-            (m->flags & HF_RAFT_DONE) != 0 ? " (last)" : "");
+        script_say(" %llu/%llu piece %llu%s", index, log_term, (unsigned long long)m->offset,
+                   (m->flags & HF_RAFT_DONE) != 0 ? " (last)" : "");
         break;
     case HF_RAFT_SNAPSHOT_REPLY:
-        say(s, " %llu/%llu wants %llu", index, log_term, (unsigned long long)m->offset);
+        script_say(" %llu/%llu wants %llu", index, log_term, (unsigned long long)m->offset);
         break;
     case HF_RAFT_PREVOTE_REPLY:
     case HF_RAFT_VOTE_REPLY:
@@ -197,18 +146,19 @@ static void say_packet(scene *s, const node_packet *p)
         break;
     }
     if (m->read != 0) {
-        say(s, " read %llu", (unsigned long long)m->read);
+        script_say(" read %llu", (unsigned long long)m->read);
     }
-    say(s, "\n");
+    script_say("\n");
 }
 
 static void applied(void *context, const node *n, uint64_t index, const node_entry *e)
 {
-    scene *s = context;
+    (void)context;
     if (e == NULL) {
-        say(s, "  node %u installs snapshot %llu\n", n->self, (unsigned long long)index);
+        script_say("  node %u installs snapshot %llu\n", n->self, (unsigned long long)index);
     } else {
-        say(s, "  node %u applies %llu %s\n", n->self, (unsigned long long)index, entry_name(e));
+        script_say("  node %u applies %llu %s\n", n->self, (unsigned long long)index,
+                   entry_name(e));
     }
 }
 
@@ -225,8 +175,8 @@ static void take_out(scene *s, const node_out *out, bool quiet)
         assert_true(s->net_count < NET_MAX);
         s->net[s->net_count++] = out->packet[i];
         if (!quiet && out->packet[i].live == 0) {
-            say(s, "  ");
-            say_packet(s, &out->packet[i]);
+            script_say("  ");
+            say_packet(&out->packet[i]);
         }
     }
 }
@@ -238,16 +188,16 @@ static void after(scene *s, node *n, const node_out *out, uint8_t role, uint64_t
     const hf_raft *r = node_raft_of(n);
     take_out(s, out, false);
     if (n->down == 0 && (r->role != role || r->term != term)) {
-        say(s, "  node %u is %s in term %llu\n", n->self, hf_raft_role_name((hf_raft_role)r->role),
-            (unsigned long long)r->term);
+        script_say("  node %u is %s in term %llu\n", n->self,
+                   hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term);
     }
     if (n->read_index != 0) {
-        say(s, "  node %u answers reads up to %llu at %llu\n", n->self, (unsigned long long)n->read,
-            (unsigned long long)n->read_index);
+        script_say("  node %u answers reads up to %llu at %llu\n", n->self,
+                   (unsigned long long)n->read, (unsigned long long)n->read_index);
         n->read = n->read_index = 0;
     }
     if (n->reads_failed != 0) {
-        say(s, "  node %u answers no read that is open\n", n->self);
+        script_say("  node %u answers no read that is open\n", n->self);
         n->reads_failed = 0;
     }
     if (n->down == 0 && (s->slow >> n->self & 1) == 0 && n->write_count != 0) {
@@ -271,8 +221,8 @@ static void deliver(scene *s, const node_packet *p)
     uint8_t role = r->role;
     uint64_t term = r->term;
     if (p->live == 0) {
-        say(s, " > ");
-        say_packet(s, p);
+        script_say(" > ");
+        say_packet(p);
     }
     node_receive(n, &w, p, &out);
     after(s, n, &out, role, term);
@@ -295,12 +245,10 @@ static node_packet take_at(scene *s, uint32_t i)
 
 /* ---- Commands ---- */
 
-static void do_group(scene *s, const words *w)
+static void do_group(scene *s, const script_words *w)
 {
     hf_raft_config c = { .count = 0 };
-    char *out = s->out;
     memset(s, 0, sizeof *s);
-    s->out = out;
     s->now = 1000;
     node_world world_now = world(s);
     for (uint32_t i = 1; i <= number(w, 1); i++) {
@@ -323,7 +271,7 @@ static void do_group(scene *s, const words *w)
     }
 }
 
-static void do_deliver(scene *s, const words *w, bool lose, bool all)
+static void do_deliver(scene *s, const script_words *w, bool lose, bool all)
 {
     uint32_t waiting = s->net_count; /* what comes of it waits for the next command */
     const char *kind = w->count > 3 ? w->word[3] : NULL;
@@ -334,7 +282,7 @@ static void do_deliver(scene *s, const words *w, bool lose, bool all)
             continue;
         }
         if (left-- == 0) {
-            say(s, "  does not end\n");
+            script_say("  does not end\n");
             return;
         }
         node_packet p = take_at(s, i);
@@ -345,7 +293,7 @@ static void do_deliver(scene *s, const words *w, bool lose, bool all)
     }
 }
 
-static void do_copy(scene *s, const words *w)
+static void do_copy(scene *s, const script_words *w)
 {
     uint32_t waiting = s->net_count;
     for (uint32_t i = 0; i < waiting; i++) {
@@ -377,26 +325,28 @@ static void do_beat(scene *s)
     }
 }
 
-static void show(scene *s, const node *n)
+static void show(const node *n)
 {
     const hf_raft *r = node_raft_of(n);
     if (n->down != 0) {
-        say(s, "  node %u is down\n", n->self);
+        script_say("  node %u is down\n", n->self);
         return;
     }
-    say(s, "  node %u %s term %llu vote %u leader %u log", n->self,
-        hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term, r->vote, r->leader);
+    script_say("  node %u %s term %llu vote %u leader %u log", n->self,
+               hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term, r->vote,
+               r->leader);
     if (r->base != 0) {
-        say(s, " (%llu)", (unsigned long long)r->base);
+        script_say(" (%llu)", (unsigned long long)r->base);
     }
     for (uint32_t i = 0; i < n->log.count; i++) {
-        say(s, " %s/%llu", entry_name(&n->log.entry[i]), (unsigned long long)n->log.entry[i].term);
+        script_say(" %s/%llu", entry_name(&n->log.entry[i]),
+                   (unsigned long long)n->log.entry[i].term);
     }
-    say(s, " commit %llu durable %llu%s", (unsigned long long)r->commit,
-        (unsigned long long)r->stable, r->nonce != 0 ? " (has lost)" : "");
-    say(s, " members");
-    say_config(s, &r->config);
-    say(s, "\n");
+    script_say(" commit %llu durable %llu%s", (unsigned long long)r->commit,
+               (unsigned long long)r->stable, r->nonce != 0 ? " (has lost)" : "");
+    script_say(" members");
+    say_config(&r->config);
+    script_say("\n");
 }
 
 static void do_lease(scene *s, const node *n)
@@ -404,9 +354,9 @@ static void do_lease(scene *s, const node *n)
     node_world w = world(s);
     uint64_t index = 0;
     if (node_may_read(n, &w, &index)) {
-        say(s, "  node %u may read at %llu\n", n->self, (unsigned long long)index);
+        script_say("  node %u may read at %llu\n", n->self, (unsigned long long)index);
     } else {
-        say(s, "  node %u may not\n", n->self);
+        script_say("  node %u may not\n", n->self);
     }
 }
 
@@ -439,7 +389,7 @@ static void drop_live(node_out *out)
     out->count = left;
 }
 
-static bool node_command(scene *s, const words *w, node *n)
+static bool node_command(scene *s, const script_words *w, node *n)
 {
     node_world now = world(s);
     node_out out = { .count = 0 };
@@ -449,9 +399,9 @@ static bool node_command(scene *s, const words *w, node *n)
     uint64_t term = r->term;
     if (strcmp(word, "tick") == 0) {
         if (n->wake_at == HF_RAFT_NEVER) {
-            say(s, "  no timer\n");
+            script_say("  no timer\n");
         } else if (n->wake_at > s->now) {
-            say(s, "  not before %llu more\n", (unsigned long long)(n->wake_at - s->now));
+            script_say("  not before %llu more\n", (unsigned long long)(n->wake_at - s->now));
         } else {
             node_tick(n, &now, &out);
         }
@@ -472,13 +422,13 @@ static bool node_command(scene *s, const words *w, node *n)
         node_change(n, &now, &c, &out);
     } else if (strcmp(word, "compact") == 0) {
         if (!node_compact(n, &now)) {
-            say(s, "  not now\n");
+            script_say("  not now\n");
         }
     } else {
         return false;
     }
     if (out.err != HF_OK) {
-        say(s, "  refused: %s\n", err_name(out.err));
+        script_say("  refused: %s\n", err_name(out.err));
     }
     after(s, n, &out, role, term);
     return true;
@@ -492,32 +442,32 @@ static void start(scene *s, node *n)
     node_tick(n, &now, &out);
 }
 
-static void run_words(scene *s, const words *w);
+static void run_words(scene *s, const script_words *w);
 
 /* Runs a line and takes back what it said. */
 static void quietly(scene *s, const char *line)
 {
-    words w;
-    size_t at = strlen(s->out);
-    split(line, &w);
+    script_words w;
+    size_t said = script_said();
+    script_split(line, &w);
     run_words(s, &w);
-    s->out[at] = 0;
+    script_unsay(said);
 }
 
 static void elect(scene *s, const char *who)
 {
-    char line[LINE_SIZE];
+    char line[SCRIPT_LINE_SIZE];
     quietly(s, "time 100");
     snprintf(line, sizeof line, "tick %s", who);
     quietly(s, line);
     quietly(s, "settle");
 }
 
-static void run_words(scene *s, const words *w)
+static void run_words(scene *s, const script_words *w)
 {
     const char *word = w->word[0];
     if (strcmp(word, "quietly") == 0) {
-        char line[LINE_SIZE] = "";
+        char line[SCRIPT_LINE_SIZE] = "";
         for (uint32_t i = 1; i < w->count; i++) {
             size_t at = strlen(line);
             snprintf(line + at, sizeof line - at, "%s%s", i == 1 ? "" : " ", w->word[i]);
@@ -558,13 +508,13 @@ static void run_words(scene *s, const words *w)
         do_lease(s, n);
     } else if (strcmp(word, "net") == 0) {
         for (uint32_t i = 0; i < s->net_count; i++) {
-            say(s, "  ");
-            say_packet(s, &s->net[i]);
+            script_say("  ");
+            say_packet(&s->net[i]);
         }
     } else if (strcmp(word, "show") == 0) {
         for (uint32_t i = 1; i <= s->count; i++) {
             if (number(w, 1) == 0 || number(w, 1) == i) {
-                show(s, &s->nodes[i]);
+                show(&s->nodes[i]);
             }
         }
     } else if (!node_command(s, w, n)) {
@@ -572,142 +522,26 @@ static void run_words(scene *s, const words *w)
     }
 }
 
-static void run_line(scene *s, const char *line)
+static scene stage;
+
+static void forget(void)
 {
-    words w;
-    split(line, &w);
-    if (w.count == 0) {
-        return;
-    }
-    hf_assert_set_hook(on_assert);
-    if (setjmp(stopped) == 0) {
-        run_words(s, &w);
-    } else {
-        say(s, "stops\n");
-    }
-    hf_assert_set_hook(NULL);
+    memset(&stage, 0, sizeof stage);
 }
 
-/* ---- Files ---- */
-
-/* The next line of `*at`, without its end; false at the end of the text. */
-static bool next_line(const char **at, char line[LINE_SIZE])
+static void run_line(const char *line)
 {
-    if (**at == 0) {
-        return false;
+    script_words w;
+    script_split(line, &w);
+    if (w.count != 0) {
+        run_words(&stage, &w);
     }
-    size_t size = strcspn(*at, "\n");
-    assert_true(size < LINE_SIZE);
-    memcpy(line, *at, size);
-    line[size] = 0;
-    *at += size + ((*at)[size] == '\n');
-    return true;
-}
-
-static void put(char *out, const char *text)
-{
-    size_t at = strlen(out);
-    snprintf(out + at, FILE_MAX - at, "%s", text);
-}
-
-/* Runs one block; appends it as it should read. Answers whether it did read so. */
-static bool run_block(scene *s, const char *block, char *out)
-{
-    char line[LINE_SIZE];
-    const char *at = block;
-    bool any = false;
-    s->out[0] = 0;
-    while (next_line(&at, line) && strcmp(line, "----") != 0) {
-        put(out, line);
-        put(out, "\n");
-        if (line[0] != '#') {
-            run_line(s, line);
-            any = true;
-        }
-    }
-    if (any && s->out[0] == 0) {
-        say(s, "  nothing\n");
-    }
-    put(out, any ? "----\n" : "");
-    put(out, s->out);
-    put(out, "\n");
-    bool same = strcmp(s->out, at) == 0;
-    if (!same && !rewriting) {
-        fprintf(stderr, "%s\n  got:\n%s", block, s->out);
-    }
-    return same;
-}
-
-static bool run_text(const char *text, char *out)
-{
-    static char block[FILE_MAX], got[FILE_MAX];
-    static scene s;
-    bool same = true;
-    memset(&s, 0, sizeof s);
-    s.out = got;
-    out[0] = 0;
-    while (*text != 0) {
-        const char *end = strstr(text, "\n\n");
-        size_t size = end == NULL ? strlen(text) : (size_t)(end - text) + 1;
-        memcpy(block, text, size);
-        block[size] = 0;
-        same = run_block(&s, block, out) && same;
-        text += size;
-        text += strspn(text, "\n");
-    }
-    return same;
-}
-
-static void run_file(void **state)
-{
-    const char *path = *state;
-    static char text[FILE_MAX];
-    static char out[FILE_MAX];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    assert_true(size < sizeof text - 1);
-    text[size] = 0;
-    fclose(file);
-    bool same = run_text(text, out);
-    if (rewriting) {
-        file = fopen(path, "wb");
-        assert_non_null(file);
-        size_t left = strlen(out) - 1; /* without the last blank line */
-        assert_int_equal(fwrite(out, 1, left, file), left);
-        fclose(file);
-        return;
-    }
-    assert_true(same);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct CMUnitTest *)a)->name, ((const struct CMUnitTest *)b)->name);
 }
 
 int main(int argc, char **argv)
 {
-    static const char folder[] = HF_SOURCE_DIR "/tests/data/raft";
-    static struct CMUnitTest tests[FILES_MAX];
-    static char paths[FILES_MAX][512];
-    size_t count = 0;
-    rewriting = argc > 1 && strcmp(argv[1], "--rewrite") == 0;
-    DIR *dir = opendir(folder);
-    if (dir == NULL) {
-        fprintf(stderr, "no folder %s\n", folder);
-        return 1;
-    }
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (strstr(entry->d_name, ".txt") == NULL || count == FILES_MAX) {
-            continue;
-        }
-        snprintf(paths[count], sizeof paths[count], "%s/%s", folder, entry->d_name);
-        tests[count] =
-            (struct CMUnitTest){ paths[count] + sizeof folder, run_file, NULL, NULL, paths[count] };
-        count++;
-    }
-    closedir(dir);
-    qsort(tests, count, sizeof tests[0], by_name);
-    return count == 0 ? 1 : _cmocka_run_group_tests("scenarios", tests, count, NULL, NULL);
+    static const script raft = {
+        .folder = "tests/data/raft", .nothing = "  nothing\n", .open_file = forget, .line = run_line
+    };
+    return script_main(&raft, argc, argv);
 }

@@ -1,6 +1,5 @@
-/* Runs every file of tests/data/twopc: blocks parted by blank lines, each
+/* Runs every file of tests/data/twopc (script.h), each block by itself:
  *
- *   # a remark
  *   part 0 of 0 1 2        a participant at shard 0, the anchor of 0, 1 and 2
  *   part 1                 a participant at shard 1
  *   coordinate 0 1 2       a coordinator
@@ -12,13 +11,11 @@
  *   queued                 for each line but remarks: the state, then what is to be done
  *
  * After the TS of logged, is-prepared and prepared: the bound below which the vote holds, if any.
- * "stops" is an assertion of the machine. With --rewrite what came is written into the file.
  */
-#include "engine/base/assert.h"
+#include "tests/unit/script/script.h"
 #include "txn/twopc/coordinator.h"
 #include "txn/twopc/participant.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,18 +24,7 @@
 
 #include <cmocka.h>
 
-enum { FILE_MAX = 256 * 1024, FILES_MAX = 32, LINE_MAX_SIZE = 256, WORDS_MAX = 12 };
-
-static bool rewriting;
-static jmp_buf stopped;
-
-static void on_assert(const char *file, int line, const char *what)
-{
-    (void)file;
-    (void)line;
-    (void)what;
-    longjmp(stopped, 1);
-}
+enum { LINE_MAX_SIZE = 256 };
 
 typedef struct scene {
     hf_participant part;
@@ -47,32 +33,13 @@ typedef struct scene {
     bool coordinates;
 } scene;
 
-typedef struct words {
-    char text[LINE_MAX_SIZE];
-    const char *word[WORDS_MAX];
-    uint32_t count;
-} words;
-
-static void split(const char *line, words *w)
-{
-    w->count = 0;
-    snprintf(w->text, sizeof w->text, "%s", line);
-    for (char *at = w->text; *at != 0 && w->count < WORDS_MAX;) {
-        w->word[w->count++] = at;
-        at += strcspn(at, " ");
-        while (*at == ' ') {
-            *at++ = 0;
-        }
-    }
-}
-
-static uint64_t number(const words *w, uint32_t i)
+static uint64_t number(const script_words *w, uint32_t i)
 {
     assert_true(i < w->count);
     return strtoull(w->word[i], NULL, 10);
 }
 
-static hf_shard_set members(const words *w, uint32_t from)
+static hf_shard_set members(const script_words *w, uint32_t from)
 {
     hf_shard_set set = 0;
     for (uint32_t i = from; i < w->count; i++) {
@@ -178,7 +145,7 @@ static const event_word *event_of(const char *name)
     return NULL;
 }
 
-static void part_event(scene *s, const words *w, char *out)
+static void part_event(scene *s, const script_words *w, char *out)
 {
     const event_word *e = event_of(w->word[0]);
     uint16_t from = e->from ? (uint16_t)number(w, 1) : s->part.self;
@@ -193,7 +160,7 @@ static void part_event(scene *s, const words *w, char *out)
     show_part(&s->part, &update, out);
 }
 
-static void coordinator_event(scene *s, const words *w, char *out)
+static void coordinator_event(scene *s, const script_words *w, char *out)
 {
     uint16_t from = (uint16_t)number(w, 1);
     uint64_t until = w->count > 3 ? number(w, 3) : UINT64_MAX;
@@ -203,7 +170,7 @@ static void coordinator_event(scene *s, const words *w, char *out)
     show_coordinator(&s->co, decided, out);
 }
 
-static void run_words(scene *s, const words *w, char *out)
+static void run_words(scene *s, const script_words *w, char *out)
 {
     if (strcmp(w->word[0], "part") == 0) {
         s->coordinates = false;
@@ -221,131 +188,26 @@ static void run_words(scene *s, const words *w, char *out)
     }
 }
 
-static void run_line(scene *s, const char *line, char *got)
+static scene stage;
+
+static void forget(void)
+{
+    memset(&stage, 0, sizeof stage);
+}
+
+static void run_line(const char *line)
 {
     char out[LINE_MAX_SIZE] = "";
-    words w;
-    split(line, &w);
-    hf_assert_set_hook(on_assert);
-    if (setjmp(stopped) == 0) {
-        run_words(s, &w, out);
-    } else {
-        snprintf(out, sizeof out, "stops");
-    }
-    hf_assert_set_hook(NULL);
-    size_t at = strlen(got);
-    snprintf(got + at, FILE_MAX - at, "%s\n", out);
-}
-
-/* ---- Files ---- */
-
-/* The next line of `*at`, without its end; false at the end of the text. */
-static bool next_line(const char **at, char line[LINE_MAX_SIZE])
-{
-    if (**at == 0) {
-        return false;
-    }
-    size_t size = strcspn(*at, "\n");
-    assert_true(size < LINE_MAX_SIZE);
-    memcpy(line, *at, size);
-    line[size] = 0;
-    *at += size + ((*at)[size] == '\n');
-    return true;
-}
-
-/* Runs one block; appends it as it should read. Answers whether it did read so. */
-static bool run_block(const char *block, char *out)
-{
-    static char got[FILE_MAX];
-    char line[LINE_MAX_SIZE];
-    scene s = { .members = 0 };
-    const char *at = block;
-    bool any = false;
-    got[0] = 0;
-    while (next_line(&at, line) && strcmp(line, "----") != 0) {
-        size_t end = strlen(out);
-        snprintf(out + end, FILE_MAX - end, "%s\n", line);
-        if (line[0] != '#') {
-            run_line(&s, line, got);
-            any = true;
-        }
-    }
-    size_t end = strlen(out);
-    snprintf(out + end, FILE_MAX - end, any ? "----\n%s\n" : "%s\n", got);
-    bool same = strcmp(got, at) == 0;
-    if (!same && !rewriting) {
-        fprintf(stderr, "%s\n  wanted:\n%s  got:\n%s", block, at, got);
-    }
-    return same;
-}
-
-static bool run_text(const char *text, char *out)
-{
-    static char block[FILE_MAX];
-    bool same = true;
-    out[0] = 0;
-    while (*text != 0) {
-        const char *end = strstr(text, "\n\n");
-        size_t size = end == NULL ? strlen(text) : (size_t)(end - text) + 1;
-        memcpy(block, text, size);
-        block[size] = 0;
-        same = run_block(block, out) && same;
-        text += size;
-        text += strspn(text, "\n");
-    }
-    return same;
-}
-
-static void run_file(void **state)
-{
-    const char *path = *state;
-    static char text[FILE_MAX];
-    static char out[FILE_MAX];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    assert_true(size < sizeof text - 1);
-    text[size] = 0;
-    fclose(file);
-    bool same = run_text(text, out);
-    if (rewriting) {
-        file = fopen(path, "wb");
-        assert_non_null(file);
-        size_t left = strlen(out) - 1; /* without the last blank line */
-        assert_int_equal(fwrite(out, 1, left, file), left);
-        fclose(file);
-        return;
-    }
-    assert_true(same);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct CMUnitTest *)a)->name, ((const struct CMUnitTest *)b)->name);
+    script_words w;
+    script_split(line, &w);
+    run_words(&stage, &w, out);
+    script_say("%s\n", out);
 }
 
 int main(int argc, char **argv)
 {
-    static const char folder[] = HF_SOURCE_DIR "/tests/data/twopc";
-    static struct CMUnitTest tests[FILES_MAX];
-    static char paths[FILES_MAX][512];
-    size_t count = 0;
-    rewriting = argc > 1 && strcmp(argv[1], "--rewrite") == 0;
-    DIR *dir = opendir(folder);
-    if (dir == NULL) {
-        fprintf(stderr, "no folder %s\n", folder);
-        return 1;
-    }
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (strstr(entry->d_name, ".txt") == NULL || count == FILES_MAX) {
-            continue;
-        }
-        snprintf(paths[count], sizeof paths[count], "%s/%s", folder, entry->d_name);
-        tests[count] =
-            (struct CMUnitTest){ paths[count] + sizeof folder, run_file, NULL, NULL, paths[count] };
-        count++;
-    }
-    closedir(dir);
-    qsort(tests, count, sizeof tests[0], by_name);
-    return count == 0 ? 1 : _cmocka_run_group_tests("scenarios", tests, count, NULL, NULL);
+    static const script twopc = { .folder = "tests/data/twopc",
+                                  .open_block = forget,
+                                  .line = run_line };
+    return script_main(&twopc, argc, argv);
 }
