@@ -40,11 +40,12 @@ class Report(ToolTest):
             out = os.path.join(folder, "report")
             done = subprocess.run([sys.executable, "-B", os.path.join(SOURCE, "bench", "report", "run"), "--bin", self.bin,
                                    "--out", out, "--rounds", "1", "--seconds", "0.2", "--peers", "redis", "--note",
-                                   "a test"], capture_output=True, text=True, timeout=280, check=False)
+                                   "a test"], capture_output=True, text=True, timeout=580, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
             with open(os.path.join(out, "README.md"), encoding="utf-8") as report:
                 text = report.read()
             for title in ("The machine, and its floor", "What is compared", "Where Holdfast loses", "What a request costs",
+                          "Embedded: no socket, no parsing",
                           "Latency up to saturation", "A timeline over checkpoints", "Exact commands"):
                 self.assertIn(f"## {title}\n", text)
             self.assertIn("a test", text)
@@ -53,7 +54,10 @@ class Report(ToolTest):
                 self.assertIn(f"]({name})", text)
                 xml.parse(os.path.join(out, name))
             with open(os.path.join(out, "measurements.json"), encoding="utf-8") as measurements:
-                self.assertGreater(len(json.load(measurements)), 10)
+                found = json.load(measurements)
+            self.assertGreater(len(found["served"]), 10)
+            self.assertEqual({(one["kind"], one["cores"]) for one in found["embedded"]},
+                             {("add", 1), ("add", 2), ("get", 1), ("get", 2), ("local", 2), ("transfer", 2)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Claim: bench/peers/run measures what it says, the same for each server, and its tables are made of that."""
+"""Claim: bench/peers/run and bench/embedded/run measure what they say, in turns, and their tables are made of that."""
 
 import json
 import os
@@ -39,6 +39,32 @@ class Peers(ToolTest):
 
     def test_wrong_usage(self):
         for words in (["--cases", "frob"], ["--peers", "frob"], ["--rounds", "0"]):
+            self.assertEqual(self.run_it(*words)[0], 2, words)
+
+
+class Embedded(ToolTest):
+    def run_it(self, *words):
+        done = subprocess.run([sys.executable, "-B", os.path.join(SOURCE, "bench", "embedded", "run"), "--bin", self.bin,
+                               *words], capture_output=True, text=True, timeout=240, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_all_cases_are_measured(self):
+        code, out, said = self.run_it("--rounds", "1", "--seconds", "0.3", "--depth", "64", "--json", "-")
+        self.assertEqual(code, 0, said)
+        found = json.loads(out)
+        systems = {"Holdfast": 7, **({"Tarantool": 3} if shutil.which("tarantool") else {})}
+        for system, cases in systems.items():
+            measured = [one for one in found["measurements"] if one["system"] == system]
+            self.assertEqual(len(measured), cases)
+            for one in measured:
+                self.assertGreater(one["operations_s"], 0, one)
+                self.assertGreater(one["engine_us"], 0, one)
+                self.assertGreater(one["p50_us"], 0, one)
+            self.assertIn(f"| {system} | transfer |", found["tables"])
+            self.assertTrue(system == "Holdfast" or f"beside {system}: throughput " in found["ratios"])
+
+    def test_wrong_usage(self):
+        for words in (["--peers", "frob"], ["--rounds", "0"], ["--seconds", "0"]):
             self.assertEqual(self.run_it(*words)[0], 2, words)
 
 
