@@ -164,6 +164,7 @@ void hf_conn__close(hf_shard *shard, hf_conn *conn)
 {
     if (!conn->closing) {
         conn->closing = true;
+        hf_pubsub__closing(shard, conn);
         hf_weight__of(shard->session, conn); /* as good as given back */
         shard->io->ops->conn_close(shard->io, conn->id);
     }

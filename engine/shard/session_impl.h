@@ -228,6 +228,8 @@ void hf_local__process(hf_shard *shard, hf_conn *conn);
 /* ---- session_pubsub.c ---- */
 /* A RESP2 connection that subscribes may do little else; false: the error is written. */
 bool hf_pubsub__allows(const hf_conn *conn, const hf_command *command, hf_buf *error);
+/* It was told to close: it hears nothing more, and nobody counts it. */
+void hf_pubsub__closing(hf_shard *shard, hf_conn *conn);
 void hf_pubsub__closed(hf_shard *shard, hf_conn *conn);
 /* ---- session_server.c ---- */
 uint64_t hf_server__turn(hf_shard *shard);

@@ -25,6 +25,7 @@ static uint64_t deliver(hf_shard *shard, const hf_channel *c, hf_bytes pattern, 
                         hf_bytes message)
 {
     hf_buf *out = &hf_server_of(shard)->text;
+    uint64_t count = c->count; /* who is cut off by this message still counts */
     uint8_t proto = 0;
     for (hf_subscription *s = c->first; s != NULL; s = s->next) {
         if (s->conn->proto != proto) {
@@ -37,7 +38,7 @@ static uint64_t deliver(hf_shard *shard, const hf_channel *c, hf_bytes pattern, 
             hf_push(shard, s->conn, hf_buf_view(out));
         }
     }
-    return c->count;
+    return count;
 }
 
 bool hf_answer__publish(hf_shard *shard, hf_answer *answer)
@@ -93,7 +94,7 @@ bool hf_answer__channels(hf_shard *shard, hf_answer *answer)
     int kind = answer->ask->value[0] != 0 ? PATTERNS : CHANNELS;
     for (const hf_channel *c = pubsub->first[kind]; c != NULL; c = c->next) {
         hf_bytes name = hf_bytes_of(c->name, c->size);
-        if (answer->body.size == 0 || hf_glob_match(answer->body, name)) {
+        if (c->count != 0 && (answer->body.size == 0 || hf_glob_match(answer->body, name))) {
             hf_buf_bytes(answer->out, name);
         }
     }

@@ -6,6 +6,9 @@
  * the order of publishing: they go the same way, from shard to shard. Messages of two publishers
  * may reach two subscribers in different orders. Nothing is kept: who is not subscribed, or is cut
  * off because it does not read, misses it.
+ *
+ * A connection listens until it is told to close, not until it is closed: its client may see the
+ * end before the core does, and a PUBLISH that is sent then must not count it.
  */
 #include "engine/shard/session_pubsub.h"
 
@@ -61,7 +64,6 @@ static hf_channel *channel_make(hf_shard *shard, int kind, hf_bytes name)
         pubsub->first[kind] = c;
     }
     pubsub->last[kind] = c;
-    pubsub->count[kind]++;
     return c;
 }
 
@@ -83,8 +85,18 @@ static void channel_drop(hf_shard *shard, hf_channel *c)
     }
     *(c->prev != NULL ? &c->prev->next : &pubsub->first[c->kind]) = c->next;
     *(c->next != NULL ? &c->next->prev : &pubsub->last[c->kind]) = c->prev;
-    pubsub->count[c->kind]--;
     hf_heap_give(shard->heap, c);
+}
+
+static void listen(hf_shard *shard, hf_channel *c)
+{
+    hf_server_of(shard)->pubsub.count[c->kind] += c->count++ == 0;
+}
+
+static void listen_no_more(hf_shard *shard, hf_channel *c)
+{
+    HF_ASSERT(c->count > 0);
+    hf_server_of(shard)->pubsub.count[c->kind] -= --c->count == 0;
 }
 
 /* ---- Subscriptions ---- */
@@ -127,7 +139,9 @@ static bool subscribe(hf_shard *shard, hf_conn *conn, int kind, hf_bytes name)
                             .prev = channel->last };
     *(channel->last != NULL ? &channel->last->next : &channel->first) = s;
     channel->last = s;
-    channel->count++;
+    if (!conn->closing) {
+        listen(shard, channel);
+    }
     if (s->conn_next != NULL) {
         s->conn_next->conn_prev = s;
     }
@@ -150,7 +164,10 @@ static void unsubscribe(hf_shard *shard, hf_conn *conn, hf_subscription *s)
     *(s->prev != NULL ? &s->prev->next : &channel->first) = s->next;
     *(s->next != NULL ? &s->next->prev : &channel->last) = s->prev;
     hf_heap_give(shard->heap, s);
-    if (--channel->count == 0) {
+    if (!conn->closing) {
+        listen_no_more(shard, channel);
+    }
+    if (channel->first == NULL) {
         channel_drop(shard, channel);
     }
 }
@@ -169,6 +186,21 @@ void hf_pubsub__leave_all(hf_shard *shard, hf_conn *conn)
             unsubscribe(shard, conn, extra->subscriptions[kind]);
         }
     }
+}
+
+void hf_pubsub__closing(hf_shard *shard, hf_conn *conn)
+{
+    hf_conn_extra *extra = conn->listener == HF_LISTENER_CLIENT ? conn->extra : NULL;
+    if (extra == NULL) {
+        return;
+    }
+    /* What it has stays until it is closed: somebody may be going through it now. */
+    for (int kind = CHANNELS; kind <= PATTERNS; kind++) {
+        for (hf_subscription *s = extra->subscriptions[kind]; s != NULL; s = s->conn_next) {
+            listen_no_more(shard, s->channel);
+        }
+    }
+    hf_monitor__leave(shard, conn);
 }
 
 void hf_pubsub__closed(hf_shard *shard, hf_conn *conn)

@@ -7,7 +7,7 @@ struct hf_channel {
     hf_channel *same;        /* another of the same hash */
     hf_channel *next, *prev; /* all, in the order of making */
     hf_subscription *first, *last;
-    uint64_t count;
+    uint64_t count; /* who listens: subscriptions of connections that are not being closed */
     uint64_t number;
     uint32_t size;
     uint8_t kind; /* 0 channel, 1 pattern */

@@ -16,6 +16,9 @@ static uint64_t most(uint64_t a, uint64_t b)
 static void count_clients(const hf_shard *shard, hf_sample *sample)
 {
     for (const hf_conn *conn = shard->session->first; conn != NULL; conn = conn->next) {
+        if (conn->closing) {
+            continue; /* its client may have seen the end already */
+        }
         if (conn->listener != HF_LISTENER_CLIENT) {
             sample->http_clients++;
             continue;

@@ -103,7 +103,7 @@ typedef struct hf_pubsub {
     hf_map subscriptions;           /* connection's and channel's numbers -> hf_subscription */
     hf_channel *first[2], *last[2]; /* all channels, all patterns */
     uint64_t made;                  /* channels, ever: their numbers */
-    uint64_t count[2];
+    uint64_t count[2];              /* ... that somebody listens to */
 } hf_pubsub;
 
 /* What conn->extra of a RESP client points to, once it subscribes or monitors. */
