@@ -137,7 +137,8 @@ static hf_err fill_defaults(hf_uring_config *config)
                 config->recv_buffer_size <= 1 << 20 && config->mailbox_slots >= HF_MESH_SLOTS_MIN &&
                 config->mailbox_slots <= HF_MESH_SLOTS_MAX &&
                 (config->mailbox_slots & (config->mailbox_slots - 1)) == 0 &&
-                config->spin_us <= HF_URING_SPIN_US_MAX;
+                config->spin_us <= HF_URING_SPIN_US_MAX &&
+                config->gather_us <= HF_URING_GATHER_US_MAX;
     return good ? HF_OK : hf_uring__fail(HF_E_INVALID, 0, "a size of the reactor is out of range");
 }
 

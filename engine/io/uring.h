@@ -39,6 +39,10 @@ typedef struct hf_uring_config {
     const uint16_t *cpus;      /* core_count processors to pin to; NULL: no pinning */
     uint16_t locals;           /* clients in this process at a time, at most 64; default none */
     uint32_t spin_us; /* how long to look for messages before sleeping; default no spinning */
+    /* How long to wait for more to come together, where many connections are active and others
+     * want the processor; default not. Linux before 6.12 does not know how. */
+    uint32_t gather_us;
+    bool gather_always; /* also where nobody else wants it */
 } hf_uring_config;
 
 enum {
@@ -47,6 +51,8 @@ enum {
     HF_URING_LOCALS_MAX = 64,
     HF_URING_SPIN_US_MAX = 1000,
     HF_URING_SPIN_US = 20, /* a good value where cores exchange messages all the time */
+    HF_URING_GATHER_US = 50,
+    HF_URING_GATHER_US_MAX = 10000,
 };
 
 /* NULL: see hf_uring_problem. Takes an exclusive flock on the directory for as long as the node is
@@ -100,6 +106,7 @@ typedef struct hf_uring_counters {
     uint64_t sqes;      /* operations asked of the kernel */
     uint64_t cqes;      /* completions taken */
     uint64_t sleeps;    /* waits for something to come */
+    uint64_t gathers;   /* ... for several things */
     uint64_t spins;     /* looks before a sleep */
     uint64_t spins_hit; /* ... that found something */
     uint64_t wakes;     /* sleeping cores woken by this one */

@@ -233,6 +233,8 @@ static void received(hf_uring_core *core, hf_uring_conn *conn, int32_t result, u
         uint16_t number = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
         HF_ASSERT(number < core->node->config.recv_buffers);
         if (result > 0 && conn->state == HF_URING_CONN_OPEN) {
+            core->active += conn->look_mark != core->look_mark;
+            conn->look_mark = core->look_mark;
             const uint8_t *data = core->bufs + (size_t)number * core->node->config.recv_buffer_size;
             core->counters.bytes_in += (uint64_t)result;
             core->io.handler->on_received(core->io.context, id_of(core, conn),

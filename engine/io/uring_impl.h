@@ -53,7 +53,8 @@ typedef struct hf_uring_conn {
     uint32_t send_left;
     uint32_t next_free;
     int32_t fd;
-    uint16_t cancels; /* cancellations in flight */
+    uint32_t look_mark; /* of the last look (uring_wait.c) before which something came */
+    uint16_t cancels;   /* cancellations in flight */
     uint8_t state;
     bool want;      /* receiving is asked for */
     bool receiving; /* a multishot receive is armed: a last completion of it will come */
@@ -132,6 +133,12 @@ typedef struct hf_uring_core {
     uint32_t spin_worth;      /* how well looking has paid lately, up to SPIN_WORTH_MAX */
     uint64_t spin_period;     /* the one in which it was last tried anew */
     uint64_t crowded_ns;      /* until then somebody else has a use for the processor */
+    uint64_t look_ns;         /* the last look at who is active: uring_wait.c */
+    uint32_t look_mark;       /* its number */
+    uint32_t active;          /* connections that said something since then */
+    uint32_t together;        /* completions that a sleep waits for, within gather_us */
+    long interruptions;       /* of this thread, at the last look */
+    uint64_t interrupted_ns;  /* until then somebody else has a use for the processor */
     bool running;             /* the ring exists */
     bool draining;            /* stopped: completions are only counted */
     bool stuck;               /* the ring was left behind with operations in flight */
@@ -204,6 +211,14 @@ void hf_uring__wake(hf_uring_core *core, uint16_t peer);
 /* In sanitizer builds: asserts that all of a buffer the kernel will touch is ours. The kernel's
  * accesses are invisible to AddressSanitizer. */
 void hf_uring__check_buffer(const void *data, size_t size);
+
+/* uring_wait.c */
+/* What an io_uring_enter may answer without anything being wrong. */
+void hf_uring__entered(hf_uring_core *core, int result);
+/* Once a turn: whether it pays to wait for several. */
+void hf_uring__look(hf_uring_core *core);
+/* Submits, and sleeps until something comes, at most `ns`. */
+void hf_uring__wait(hf_uring_core *core, uint64_t ns);
 
 /* uring_dir.c */
 hf_err hf_uring__open_dir(hf_uring_node *node);

@@ -56,14 +56,6 @@ void hf_uring__check_buffer(const void *data, size_t size)
 #endif
 }
 
-/* What an io_uring_enter may answer without anything being wrong. */
-static void entered(hf_uring_core *core, int result)
-{
-    core->counters.enters++;
-    HF_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
-              result == -EBUSY);
-}
-
 struct io_uring_sqe *hf_uring__sqe(hf_uring_core *core)
 {
     HF_PRE(core->running);
@@ -71,7 +63,7 @@ struct io_uring_sqe *hf_uring__sqe(hf_uring_core *core)
     for (uint32_t i = 0; sqe == NULL; i++) {
         HF_ASSERT(i < SQ_TRIES); /* the kernel takes nothing any more */
         core->counters.sq_full++;
-        entered(core, io_uring_submit_and_get_events(&core->ring));
+        hf_uring__entered(core, io_uring_submit_and_get_events(&core->ring));
         sqe = io_uring_get_sqe(&core->ring);
     }
     core->in_flight++;
@@ -346,7 +338,7 @@ static bool kernel_has_work(const hf_uring_core *core)
 static void enter_now(hf_uring_core *core)
 {
     if (io_uring_sq_ready(&core->ring) != 0 || kernel_has_work(core)) {
-        entered(core, io_uring_submit_and_get_events(&core->ring));
+        hf_uring__entered(core, io_uring_submit_and_get_events(&core->ring));
     }
 }
 
@@ -413,15 +405,6 @@ static bool spin(hf_uring_core *core, uint64_t due)
     return false;
 }
 
-static void wait_for(hf_uring_core *core, uint64_t ns)
-{
-    struct io_uring_cqe *cqe;
-    struct __kernel_timespec limit = { .tv_sec = (long long)(ns / 1000000000),
-                                       .tv_nsec = (long long)(ns % 1000000000) };
-    entered(core, io_uring_submit_and_wait_timeout(&core->ring, &cqe, 1,
-                                                   ns == UINT64_MAX ? NULL : &limit, NULL));
-}
-
 static void sleep_until(hf_uring_core *core, uint64_t due)
 {
     hf_uring_shared *shared = &core->node->shared[core->io.core];
@@ -436,7 +419,7 @@ static void sleep_until(hf_uring_core *core, uint64_t due)
         enter_now(core);
     } else {
         core->counters.sleeps++;
-        wait_for(core, due == UINT64_MAX ? UINT64_MAX : due - now);
+        hf_uring__wait(core, due == UINT64_MAX ? UINT64_MAX : due - now);
     }
     atomic_store_explicit(&shared->asleep, 0, memory_order_relaxed);
 }
@@ -463,6 +446,7 @@ static void loop(hf_uring_core *core)
         core->io.now_ns = hf_clock_now_ns();
         core->io.wall_ns = hf_clock_wall_ns();
         core->counters.turns++;
+        hf_uring__look(core);
         deliver(core);
         take_completions(core);
         if (core->io.now_ns >= core->accept_again_ns) {
@@ -546,7 +530,7 @@ static hf_err drain(hf_uring_core *core)
             return hf_uring__fail(HF_E_IO, 0, "core %u: %llu operations do not end",
                                   (unsigned)core->io.core, (unsigned long long)core->in_flight);
         }
-        wait_for(core, DRAIN_WAIT_NS);
+        hf_uring__wait(core, DRAIN_WAIT_NS);
         take_completions(core);
     }
     return HF_OK;

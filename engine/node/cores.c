@@ -173,7 +173,8 @@ hf_exit hf_cores_open(hf_cores *cores, hf_problem *problem)
                               .connections = config->shard.connections_max,
                               .cpus = cores->pinned ? cores->cpus : NULL,
                               .locals = config->locals,
-                              .spin_us = cores->spin_us };
+                              .spin_us = cores->spin_us,
+                              .gather_us = HF_URING_GATHER_US };
     HF_ASSERT(pthread_mutex_init(&cores->lock, NULL) == 0);
     HF_ASSERT(pthread_cond_init(&cores->meet, NULL) == 0);
     cores->config.shard.connections_max += config->locals;

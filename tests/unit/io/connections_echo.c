@@ -1,6 +1,7 @@
 /* Echo over TCP: many connections over two cores, big and pipelined data, starved buffers. */
 #include "tests/unit/io/world.h"
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 enum { CONNECTIONS = 1000, SLOTS = 2048, HOLD = 256 * 1024 };
@@ -19,6 +20,7 @@ typedef struct echo {
     _Atomic(uint32_t) accepted;
     uint64_t closed;
     hf_listener listener;
+    _Atomic(uint64_t) gathers; /* as of the last turn */
 } echo;
 
 /* Connections of one core have numbers that differ in bits 36 to 55: the place in the table. */
@@ -90,6 +92,13 @@ static void on_closed(void *context, hf_conn_id conn)
     e->closed++;
 }
 
+static uint64_t on_turn(void *context)
+{
+    echo *e = context;
+    atomic_store(&e->gathers, hf_uring_stats(e->io)->gathers);
+    return UINT64_MAX;
+}
+
 typedef struct party {
     world w;
     echo echoes[WORLD_CORES];
@@ -104,6 +113,7 @@ static void begin(party *p, hf_uring_config config, hf_listener listener)
     handler.on_received = on_received;
     handler.on_sent = on_sent;
     handler.on_closed = on_closed;
+    handler.on_turn = on_turn;
     world_open(&p->w, config, NULL);
     p->port = world_listen(&p->w, listener);
     for (uint16_t i = 0; i < config.core_count; i++) {
@@ -212,6 +222,52 @@ static void starved_buffers_lose_nothing(void **state)
     end(&p, 1);
 }
 
+/* Whether the kernel knows of a least time to wait. */
+static bool can_gather(void)
+{
+    struct utsname kernel;
+    assert_int_equal(uname(&kernel), 0);
+    char *rest;
+    unsigned long major = strtoul(kernel.release, &rest, 10);
+    return major > 6 || (major == 6 && *rest == '.' && strtoul(rest + 1, NULL, 10) >= 12);
+}
+
+/* A core that waits for several answers all the same when only one comes. */
+static void what_is_gathered_is_answered(void **state)
+{
+    (void)state;
+    enum { MANY = 64, PATIENCE_S = 60 };
+    party p;
+    int fds[MANY];
+    begin(&p, (hf_uring_config){ .core_count = 1, .gather_us = 1000, .gather_always = true },
+          HF_LISTENER_CLIENT);
+    for (uint32_t i = 0; i < MANY; i++) {
+        fds[i] = client_open(p.port);
+    }
+    uint64_t until = hf_clock_now_ns() + PATIENCE_S * UINT64_C(1000000000);
+    bool can = can_gather();
+    bool gathered = false;
+    for (uint32_t round = 0; round < 200 || (can && !gathered); round++) {
+        uint32_t word = 0;
+        for (uint32_t i = 0; i < MANY; i++) {
+            client_write(fds[i], &i, sizeof i);
+        }
+        for (uint32_t i = 0; i < MANY; i++) {
+            client_read(fds[i], &word, sizeof word);
+            assert_int_equal(word, i);
+        }
+        client_write(fds[round % MANY], &round, sizeof round); /* alone */
+        client_read(fds[round % MANY], &word, sizeof word);
+        assert_int_equal(word, round);
+        gathered = atomic_load(&p.echoes[0].gathers) > 1;
+        assert_true(hf_clock_now_ns() < until);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        (void)close(fds[i]);
+    }
+    end(&p, 1);
+}
+
 /* Not a bound, a figure: the processor time that the server needs for an echo. */
 static void cost_of_an_echo(void **state)
 {
@@ -253,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thousand_connections),
         cmocka_unit_test(starved_buffers_lose_nothing),
+        cmocka_unit_test(what_is_gathered_is_answered),
         cmocka_unit_test(cost_of_an_echo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
