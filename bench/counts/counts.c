@@ -13,7 +13,7 @@
 #include "engine/base/heap.h"
 #include "engine/base/prng.h"
 #include "engine/command/command.h"
-#include "engine/shard/session_local.h"
+#include "engine/shard/session/local.h"
 #include "engine/shard/shard.h"
 #include "net/wire/resp.h"
 #include "tests/sim/world.h"

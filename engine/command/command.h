@@ -5,8 +5,9 @@
  * a coordinator's copy of records from several cores, and in a test. Commands behave as Redis 7
  * documents them, error texts included.
  *
- * Rows without `run` are the session's (engine/shard/session.c): connection, server, transactions.
- * A few have `run` and are the session's all the same: outside of MULTI it answers them itself.
+ * Rows without `run` are the session's (engine/shard/session/session.c): connection, server,
+ * transactions. A few have `run` and are the session's all the same: outside of MULTI it answers
+ * them itself.
  */
 #ifndef HF_COMMAND_COMMAND_H
 #define HF_COMMAND_COMMAND_H

@@ -86,7 +86,7 @@ typedef uint64_t hf_conn_id; /* never reused within a run of the node; 0 is none
 typedef enum hf_listener {
     HF_LISTENER_CLIENT, /* RESP */
     HF_LISTENER_HTTP,
-    HF_LISTENER_LOCAL, /* a client in this process: engine/shard/session_local.h */
+    HF_LISTENER_LOCAL, /* a client in this process: engine/shard/session/local.h */
     HF_LISTENER_COUNT,
 } hf_listener;
 

@@ -8,7 +8,7 @@
 #include "engine/library/library_impl.h"
 #include "engine/node/cores.h"
 #include "engine/node/machine.h"
-#include "engine/shard/session_local.h"
+#include "engine/shard/session/local.h"
 #include <ck_pr.h>
 #include <errno.h>
 #include <poll.h>

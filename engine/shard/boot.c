@@ -6,7 +6,7 @@
  * with the map and the node's new incarnation, above every timestamp that any shard remembers.
  */
 #include "engine/shard/move.h"
-#include "engine/shard/session.h"
+#include "engine/shard/session/session.h"
 #include "engine/shard/shard_impl.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* A shard's memory of its newest changes, and its pages of them; what for, is said in
- * session_changes.c. */
+ * session/changes.c. */
 #include "engine/shard/changes.h"
-#include "engine/shard/session_changes.h"
+#include "engine/shard/session/changes.h"
 
 enum { CHUNKS = 64, CHUNK = 64 * 1024, ENTRY_HEAD = 8 + 8 + 1 + 4 };
 _Static_assert(ENTRY_HEAD + HF_KEY_SIZE_MAX < CHUNK, "an entry fits into a chunk");

@@ -1,5 +1,5 @@
 /* The change feed's hook: called where a transaction's effects are applied
- * (engine/shard/session_changes.c). */
+ * (engine/shard/session/changes.c). */
 #ifndef HF_SHARD_CHANGES_H
 #define HF_SHARD_CHANGES_H
 #include "engine/shard/shard_impl.h"

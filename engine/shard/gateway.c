@@ -1,7 +1,7 @@
 #include "engine/shard/gateway_impl.h"
 #include "engine/shard/one.h"
 #include "engine/shard/pack.h"
-#include "engine/shard/session_impl.h"
+#include "engine/shard/session/session_impl.h"
 
 #include "engine/base/hash.h"
 

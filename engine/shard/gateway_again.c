@@ -1,7 +1,7 @@
 /* What is started more than once: attempts that came to nothing, ids' refusals whose home moves,
  * and requests that came back from an owner. */
 #include "engine/shard/gateway_impl.h"
-#include "engine/shard/session_impl.h"
+#include "engine/shard/session/session_impl.h"
 
 enum { AGAIN_NS = 1000000 };
 

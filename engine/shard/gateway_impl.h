@@ -3,7 +3,7 @@
 #define HF_SHARD_GATEWAY_IMPL_H
 #include "engine/shard/gateway.h"
 #include "engine/shard/recipe.h"
-#include "engine/shard/session.h"
+#include "engine/shard/session/session.h"
 #include "engine/shard/view.h"
 
 #define HF_RANGES_CHANGED "-TRYAGAIN the ranges changed meanwhile\r\n"

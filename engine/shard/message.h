@@ -31,7 +31,7 @@ typedef enum hf_msg_kind {
     HF_MSG_MAP,
     HF_MSG_RESOLVED,
     HF_MSG_MOVE,
-    HF_MSG_SESSION, /* from session to session: engine/shard/session.h */
+    HF_MSG_SESSION, /* from session to session: engine/shard/session/session.h */
     HF_MSG_LOG,     /* of a log that all shards share: storage/log/share.h */
     HF_MSG_PACK,    /* messages in one: engine/shard/pack.h */
     HF_MSG_ONE,     /* a TXN of one command on one key, shorter */

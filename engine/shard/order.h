@@ -11,16 +11,16 @@
  * 2. An owner that gave a request back (REROUTE) gives back whatever the gateway sent before it
  *    heard of that: the owner counts what it gave back, the gateway what came back, and every
  *    message carries the gateway's count.
- * 3. At the gateway (session_order.c), while the map of ranges has changed, or a request came back,
+ * 3. At the gateway (session/order.c), while the map of ranges has changed, or a request came back,
  *    a request of a connection starts only when each earlier one that is not answered is on its
  *    way again, in one message by the present map. Requests that came back start again so too.
  *
  * Why that is enough: take two requests with a key in common, A before B, and the shard S that A
- * was sent to last. If A needs several shards, B does not start before A is answered (session.c).
- * Else B's part with that key is sent by the map that A was sent by (3), hence to S, and comes
- * there after A. By then A took effect, or it waits (1), or it went back (2); then B goes back as
- * well, and starts again after it (3). Nobody waits for a later request of its own connection, so
- * there is no circle.
+ * was sent to last. If A needs several shards, B does not start before A is answered
+ * (session/session.c). Else B's part with that key is sent by the map that A was sent by (3), hence
+ * to S, and comes there after A. By then A took effect, or it waits (1), or it went back (2); then
+ * B goes back as well, and starts again after it (3). Nobody waits for a later request of its own
+ * connection, so there is no circle.
  *
  * Reads at a timestamp take no part: the timestamp orders them. Nor do records of HF.APPLY and
  * requests of a local connection, which are independent, nor the steps of HF.BEGIN, which come one

@@ -1,6 +1,6 @@
 #include "engine/shard/move.h"
 #include "engine/shard/pack.h"
-#include "engine/shard/session.h"
+#include "engine/shard/session/session.h"
 #include "engine/shard/shard_impl.h"
 
 #include "engine/base/hash.h"

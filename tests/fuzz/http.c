@@ -1,6 +1,6 @@
 /* Requests at the port for operators: any bytes are a request, the beginning of one, or refused
  * with a status; never more than was sent, and the same however much stands behind. */
-#include "engine/shard/http.h"
+#include "engine/shard/session/http.h"
 #include "engine/base/assert.h"
 #include "tests/fuzz/fuzz.h"
 

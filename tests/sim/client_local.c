@@ -7,7 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/base/uuid.h"
 #include "engine/command/command.h"
-#include "engine/shard/session_local.h"
+#include "engine/shard/session/local.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -248,7 +248,7 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
 
 static const hf_client_handler actor_handler = { .on_ready = on_ready, .on_replies = on_replies };
 
-/* Local connections do not promise any (engine/shard/session_local.h). */
+/* Local connections do not promise any (engine/shard/session/local.h). */
 static bool counts_on_order(const hf_scenario *scenario)
 {
     bool any = false;

@@ -1,6 +1,6 @@
 #include "tests/unit/server/server_test.h"
 
-#include "engine/shard/http.h"
+#include "engine/shard/session/http.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/server/server_test.h"
 
-#include "engine/shard/metrics.h"
+#include "engine/shard/session/metrics.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* A heap and a buffer for the pure parts of the server commands. */
 #ifndef HF_TESTS_SERVER_TEST_H
 #define HF_TESTS_SERVER_TEST_H
-#include "engine/shard/session_server.h"
+#include "engine/shard/session/server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/server/server_test.h"
 
-#include "engine/shard/session_apply.h"
+#include "engine/shard/session/apply.h"
 
 #include <string.h>
 
