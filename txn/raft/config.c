@@ -68,21 +68,27 @@ uint64_t hf_raft__quorum_value(const hf_raft_config *config, const uint64_t *val
 
 /* ---- Changes ---- */
 
-bool hf_raft__legal(const hf_raft_config *target)
+bool hf_raft__possible(const hf_raft_config *config)
 {
     uint32_t voters = 0;
-    if (target->count > HF_RAFT_MEMBERS_MAX) {
+    if (config->count > HF_RAFT_MEMBERS_MAX) {
         return false;
     }
-    for (uint32_t i = 0; i < target->count; i++) {
-        uint8_t role = target->role[i];
-        if (target->node[i] == 0 || (role != HF_RAFT_VOTER && role != HF_RAFT_LEARNER) ||
-            hf_raft_config_find(target, target->node[i]) != i) {
+    for (uint32_t i = 0; i < config->count; i++) {
+        uint8_t role = config->role[i];
+        bool both = (role & HF_RAFT_VOTER) != 0 && (role & HF_RAFT_LEARNER) != 0;
+        if (config->node[i] == 0 || role == 0 || role > (HF_RAFT_OLD | HF_RAFT_LEARNER) || both ||
+            hf_raft_config_find(config, config->node[i]) != i) {
             return false;
         }
-        voters += role == HF_RAFT_VOTER;
+        voters += (role & HF_RAFT_VOTER) != 0;
     }
     return voters != 0;
+}
+
+bool hf_raft__legal(const hf_raft_config *target)
+{
+    return hf_raft__possible(target) && !hf_raft_config_joint(target);
 }
 
 static bool same_voters(const hf_raft_config *a, const hf_raft_config *b)

@@ -165,7 +165,7 @@ typedef struct hf_raft_view {
     uint64_t now;
     uint64_t random;
     /* The largest index up to `last` such that first..index take no more than `bytes`, but `first`
-     * at least. Of the caller's log. */
+     * at least; of them no more than HF_RAFT_ENTRIES_MAX (packet.h). Of the caller's log. */
     uint64_t (*within)(const void *log, uint64_t first, uint64_t last, uint64_t bytes);
     const void *log;
 } hf_raft_view;

@@ -130,7 +130,8 @@ uint64_t hf_raft__quorum_value(const hf_raft_config *config, const uint64_t *val
 /* `target` after `from`; joint when the voters are others. */
 hf_raft_config hf_raft__joint(const hf_raft_config *from, const hf_raft_config *target);
 hf_raft_config hf_raft__leave(const hf_raft_config *joint);
-bool hf_raft__legal(const hf_raft_config *target);
+bool hf_raft__legal(const hf_raft_config *target);    /* to be asked for */
+bool hf_raft__possible(const hf_raft_config *config); /* joint ones too */
 void hf_raft__adopt(hf_raft *r, uint64_t index, const hf_raft_config *config);
 void hf_raft__revert(hf_raft *r, uint64_t from);
 

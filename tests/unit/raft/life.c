@@ -1,6 +1,7 @@
 #include "tests/unit/raft/life.h"
 #include "engine/base/assert.h"
 #include "engine/base/prng.h"
+#include "tests/unit/raft/carry.h"
 #include "tests/unit/raft/node.h"
 
 #include <setjmp.h>
@@ -541,6 +542,7 @@ static void take_turn(life *l, const turn *t)
         n = &l->nodes[p.live != 0 ? p.l.to : p.m.to];
         if (n->down == 0) {
             w = world(l, n->self);
+            carry(&p);
             node_receive(n, &w, &p, &out);
             after(l, n, &out);
         }

@@ -21,7 +21,7 @@
  *
  * Out come the messages that were sent, what was written, what was applied, and answers.
  */
-#include "tests/unit/raft/node.h"
+#include "tests/unit/raft/carry.h"
 #include "tests/unit/script/script.h"
 
 #include <setjmp.h>
@@ -224,6 +224,7 @@ static void deliver(scene *s, const node_packet *p)
         script_say(" > ");
         say_packet(p);
     }
+    carry(p);
     node_receive(n, &w, p, &out);
     after(s, n, &out, role, term);
 }
