@@ -572,21 +572,11 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     op->in_order = request->in_order;
     memcpy(op->id, request->id, sizeof op->id);
     hf_plan__conditions(op, request);
-    bool parts = !request->has_else;
-    for (uint32_t i = 0; i < request->count && parts; i++) {
-        parts = hf_plan__command(shard, op, &request->commands[i]);
+    if (!hf_plan__request(shard, op, request)) {
+        hf_buf_raw(error, HF_NOT_WITH_ALL_KEYS, sizeof HF_NOT_WITH_ALL_KEYS - 1);
+        return give_back(shard, op, HF_STARTED_ERROR);
     }
-    if (!parts) {
-        if (any_has(request, HF_COMMAND_ALL_KEYS)) {
-            hf_resp_error(error,
-                          "ERR a command over all keys cannot be in one transaction with ELSE "
-                          "or with a command over keys of several shards");
-            return give_back(shard, op, HF_STARTED_ERROR);
-        }
-        hf_plan__general(op, request);
-    }
-    if (op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed ||
-        op->homes.failed) {
+    if (hf_plan__failed(op)) {
         return give_back(shard, op, HF_STARTED_NO_MEMORY);
     }
     op->digest = op->has_id ? write_request(shard, request) : 0;

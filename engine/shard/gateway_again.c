@@ -32,17 +32,19 @@ static void again_alarm(hf_shard *shard, hf_alarm *alarm)
 void hf_gateway__again(hf_shard *shard, hf_op *op, bool later)
 {
     HF_PRE(!op->interactive);
-    if (!hf_plan__fits(shard, op)) {
-        hf_gateway__fail(shard, op, HF_LIT(HF_RANGES_CHANGED));
-    } else if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
-        start_again(shard, op);
-    } else {
-        op->alarm.ring = again_alarm;
-        op->stage = HF_STAGE_IDLE;
-        if (hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + AGAIN_NS) !=
-            HF_OK) {
-            hf_gateway__fail(shard, op, HF_LIT(HF_MANY_WAIT));
+    hf_bytes reply;
+    if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
+        if (hf_plan__again(shard, op, &reply)) {
+            start_again(shard, op);
+        } else {
+            hf_gateway__fail(shard, op, reply);
         }
+        return;
+    }
+    op->alarm.ring = again_alarm;
+    op->stage = HF_STAGE_IDLE;
+    if (hf_timers_add(&shard->timers, &op->alarm.timer, shard->io->now_ns + AGAIN_NS) != HF_OK) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_MANY_WAIT));
     }
 }
 

@@ -6,7 +6,9 @@
 #include "engine/shard/session/session.h"
 #include "engine/shard/view.h"
 
-#define HF_RANGES_CHANGED "-TRYAGAIN the ranges changed meanwhile\r\n"
+#define HF_NOT_WITH_ALL_KEYS                                                                       \
+    "-ERR a command over all keys cannot be in one transaction with ELSE or with a command over "  \
+    "keys of several shards\r\n"
 #define HF_MANY_WAIT "-BUSY too many requests are waiting\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
@@ -106,11 +108,14 @@ void hf_gateway__again(hf_shard *shard, hf_op *op, bool later);
 void hf_gateway__came_back(hf_shard *shard, uint16_t from, hf_bytes sent);
 
 /* plan.c */
-/* False: the command needs keys of several shards at once. */
-bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c);
-/* Whether the parts are still what they were cut for: none has keys of several shards by now. */
-bool hf_plan__fits(hf_shard *shard, const hf_op *op);
-void hf_plan__general(hf_op *op, const hf_request *request);
+/* Cuts the request into parts, or, when it has a command that needs keys of several shards at once,
+ * keeps it whole (op->general). False: all keys would have to be fetched. */
+bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request);
+bool hf_plan__failed(const hf_op *op); /* no memory */
+/* Before each further attempt: if the parts are not what they were cut for, because keys of one
+ * command lie with several shards by now, they are cut anew. Nothing of the operation may be under
+ * way. False: the reply says why not. */
+bool hf_plan__again(hf_shard *shard, hf_op *op, hf_bytes *reply);
 void hf_plan__conditions(hf_op *op, const hf_request *request);
 
 /* collect.c: reads over shards */

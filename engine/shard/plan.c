@@ -137,9 +137,11 @@ static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_r
 }
 
 /* Answers false when the command needs keys of several shards at once. */
-bool hf_plan__command(hf_shard *shard, hf_op *op, const hf_request_command *c)
+static bool plan_command(hf_shard *shard, hf_op *op, const hf_request_command *c)
 {
-    hf_recipe r = { .first = op->piece_count, .count = 1, .limit = UINT64_MAX };
+    hf_recipe r = {
+        .first = op->piece_count, .count = 1, .limit = UINT64_MAX, .command = c->command->id
+    };
     uint32_t first = 0, count = 0, step = 1;
     bool has_keys = hf_command_keys(c->command, c->argc, &first, &count, &step) && count > 0;
     if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
@@ -199,34 +201,159 @@ static bool keys_parted(hf_shard *shard, hf_bytes part)
     return false;
 }
 
-bool hf_plan__fits(hf_shard *shard, const hf_op *op)
+/* Whether the parts are still what they were cut for. */
+static bool fits(hf_shard *shard, const hf_op *op)
 {
     if (op->general || op->map_version == shard->map.changes) {
         return true;
     }
     hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
-    bool fits = !op->by_map;
-    while (fits && hf_reader_left(&r) > 0) {
+    bool good = !op->by_map;
+    while (good && hf_reader_left(&r) > 0) {
         (void)hf_read_u16(&r);
-        fits = !keys_parted(shard, hf_read_bytes(&r));
+        good = !keys_parted(shard, hf_read_bytes(&r));
     }
-    return fits;
+    return good;
 }
 
-/* Commands as they are, for an operation that locks and fetches first. */
-void hf_plan__general(hf_op *op, const hf_request *request)
+static void clear(hf_op *op)
 {
-    op->general = true;
-    op->by_map = false;
     hf_buf_reset(&op->parts);
     hf_buf_reset(&op->homes);
     hf_buf_reset(&op->pieces);
     hf_buf_reset(&op->recipes);
     op->piece_count = 0;
+    op->by_map = false;
+}
+
+bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request)
+{
+    bool all_keys = false;
+    bool parts = !op->has_else;
+    clear(op);
+    for (uint32_t i = 0; i < request->count; i++) {
+        all_keys = all_keys || (request->commands[i].command->flags & HF_COMMAND_ALL_KEYS) != 0;
+        parts = parts && plan_command(shard, op, &request->commands[i]);
+    }
+    if (parts) {
+        return true;
+    }
+    /* Commands as they are, for an operation that locks and fetches first. */
+    clear(op);
+    op->general = true;
     for (uint32_t i = 0; i < request->count; i++) {
         const hf_request_command *c = &request->commands[i];
         add_part(op, NO_SHARD, c->command, c->args, c->argc);
     }
+    return !all_keys;
+}
+
+bool hf_plan__failed(const hf_op *op)
+{
+    return op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed ||
+           op->homes.failed;
+}
+
+/* ---- The request as it was asked, from its parts ---- */
+
+/* Reads the arguments of the next part into `args`. Answers how many. */
+static uint32_t read_part(hf_reader *parts, hf_buf *args)
+{
+    (void)hf_read_u16(parts);
+    hf_reader r = hf_reader_of(hf_read_bytes(parts));
+    (void)hf_read_u32(&r);
+    (void)hf_read_u16(&r);
+    uint32_t argc = hf_read_u32(&r);
+    for (uint32_t i = 0; i < argc; i++) {
+        hf_bytes arg = hf_read_bytes(&r);
+        hf_buf_raw(args, &arg, sizeof arg);
+    }
+    HF_ASSERT(!r.bad);
+    return argc;
+}
+
+/* The parts of a scan are neighbours, in key order or against it: together they are what was asked
+ * for. */
+static void join_ranges(hf_bytes *asked, const hf_bytes *next)
+{
+    bool before = hf_bytes_compare(next[1], asked[1]) < 0;
+    asked[before ? 1 : 2] = next[before ? 1 : 2];
+}
+
+/* The arguments of one command. */
+static void put_asked(const hf_recipe *recipe, hf_reader *parts, hf_buf *args, hf_buf *part)
+{
+    const hf_command *command = hf_command_at(recipe->command);
+    uint32_t from = args->size;
+    (void)read_part(parts, args);
+    for (uint32_t i = 1; i < recipe->count; i++) {
+        hf_buf_reset(part);
+        uint32_t argc = read_part(parts, part);
+        const hf_bytes *next = (const hf_bytes *)(const void *)part->data;
+        if (part->failed || args->failed) {
+            args->failed = true;
+        } else if ((command->flags & HF_COMMAND_ALL_KEYS) == 0) {
+            hf_buf_raw(args, next + 1, (argc - 1) * (uint32_t)sizeof *next);
+        } else if (named(command, "hf.range")) {
+            join_ranges((hf_bytes *)(void *)(args->data + from), next);
+        }
+    }
+    if (!args->failed) {
+        hf_bytes name = hf_bytes_of(command->name, strlen(command->name));
+        memcpy(args->data + from, &name, sizeof name);
+    }
+}
+
+/* What was cut, out of `op` (whose buffers must stay), into the buffers given. */
+static bool put_request(const hf_op *op, hf_buf *commands, hf_buf *args, hf_buf *part)
+{
+    hf_reader parts = hf_reader_of(hf_buf_view(&op->parts));
+    const hf_recipe *recipes = (const hf_recipe *)(const void *)op->recipes.data;
+    for (uint32_t i = 0; i < op->command_count; i++) {
+        uint32_t from = args->size;
+        put_asked(&recipes[i], &parts, args, part);
+        hf_request_command c = { .command = hf_command_at(recipes[i].command),
+                                 .argc = (args->size - from) / (uint32_t)sizeof(hf_bytes) };
+        hf_buf_raw(commands, &c, sizeof c);
+    }
+    if (commands->failed || args->failed) {
+        return false;
+    }
+    hf_request_command *list = (hf_request_command *)(void *)commands->data;
+    const hf_bytes *at = (const hf_bytes *)(const void *)args->data;
+    for (uint32_t i = 0; i < op->command_count; i++) { /* the slices stand still now */
+        list[i].args = at;
+        at += list[i].argc;
+    }
+    return true;
+}
+
+bool hf_plan__again(hf_shard *shard, hf_op *op, hf_bytes *reply)
+{
+    if (fits(shard, op)) {
+        return true;
+    }
+    hf_buf commands, args, part;
+    hf_buf_open(&commands, shard->heap);
+    hf_buf_open(&args, shard->heap);
+    hf_buf_open(&part, shard->heap);
+    bool memory = put_request(op, &commands, &args, &part);
+    bool good = false;
+    if (memory) {
+        hf_request request = { .commands = (const hf_request_command *)(const void *)commands.data,
+                               .count = op->command_count };
+        hf_buf parts = op->parts; /* what the arguments point into */
+        hf_buf_open(&op->parts, shard->heap);
+        op->map_version = shard->map.changes;
+        good = hf_plan__request(shard, op, &request);
+        memory = !hf_plan__failed(op);
+        hf_buf_close(&parts);
+    }
+    hf_buf_close(&commands);
+    hf_buf_close(&args);
+    hf_buf_close(&part);
+    *reply = memory ? HF_LIT(HF_NOT_WITH_ALL_KEYS) : HF_LIT(HF_NO_MEMORY);
+    return good && memory;
 }
 
 void hf_plan__conditions(hf_op *op, const hf_request *request)

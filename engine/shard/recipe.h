@@ -26,6 +26,7 @@ typedef struct hf_recipe {
     uint32_t first, count; /* pieces */
     uint64_t limit;        /* CONCAT: elements at most */
     uint8_t merge;
+    uint16_t command; /* as it was asked: to be cut anew */
 } hf_recipe;
 
 typedef struct hf_piece {

@@ -235,6 +235,22 @@ static void on_ready(hf_client *client)
     }
 }
 
+/* Clients that are not of a cluster do not ask again when ranges go elsewhere: the gateway does.
+ * Only an operator is told so. */
+static void judge_words(hf_actor *actor, const hf_reply *replies, uint32_t count)
+{
+    if (replies == NULL || actor->workload->kind == &hf_workload_operator) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (hf_reply_is_error(&replies[i], "TRYAGAIN")) {
+            hf_run_fail(actor->run, HF_RUN_WRONG, "%s: told to try again: %.*s",
+                        actor->workload->kind->name, (int)replies[i].bytes.size,
+                        (const char *)replies[i].bytes.data);
+        }
+    }
+}
+
 static void on_replies(hf_client *client, const hf_reply *replies, uint32_t count)
 {
     hf_actor *actor = client->owner;
@@ -243,6 +259,7 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
         actor->run->aim_hit = true;
         hf_world_pause(actor->run->world); /* nothing else happens before the crash */
     }
+    judge_words(actor, replies, count);
     actor->workload->kind->step(actor->workload, actor, replies, count);
 }
 
