@@ -109,7 +109,7 @@ static void wait_for_more(hf_local *local, uint16_t core)
     struct pollfd fd = { .fd = hf_local_fd(local), .events = POLLIN };
     hf_local_arm(local);
     if (hf_pipe_peek(hf_local_pipe(local, core)).size == 0 && hf_local_alive(local, core)) {
-        assert_true(poll(&fd, 1, 20000) == 1);
+        assert_true(poll(&fd, 1, 60000) == 1);
     }
     hf_local_disarm(local);
 }

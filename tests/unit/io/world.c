@@ -124,7 +124,7 @@ static int open_client(uint16_t port, int receive_size)
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons(port),
                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    struct timeval limit = { .tv_sec = 20 };
+    struct timeval limit = { .tv_sec = 60 };
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);

@@ -461,7 +461,7 @@ static void completions(void **state)
     while (l.ended < TRANSFERS) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
         uint32_t ended;
-        assert_int_equal(poll(&wait, 1, 20000), 1); /* else a completion was not told */
+        assert_int_equal(poll(&wait, 1, 60000), 1); /* else a completion was not told */
         check_ok(hf_client_poll(client, 0, &ended));
     }
     int64_t sum = 0;

@@ -2,9 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +38,7 @@ void database_remove(const char *path)
 
 hf_options database_options(void)
 {
-    hf_options options = { .cores = DATABASE_CORES, .no_pin = true, .timeout_ms = 20000 };
+    hf_options options = { .cores = DATABASE_CORES, .no_pin = true, .timeout_ms = 60000 };
     return options;
 }
 
@@ -59,11 +61,29 @@ static void read_address(database *d, FILE *log)
     assert_true(false);
 }
 
+/* A port that stays this database's when its node goes: a bound socket keeps it from others, and
+ * does not keep a node from listening there. */
+static void hold_port(database *d)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof at;
+    int on = 1;
+    d->held = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(d->held >= 0);
+    assert_int_equal(setsockopt(d->held, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    assert_int_equal(bind(d->held, (const struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(d->held, (struct sockaddr *)&at, &size), 0);
+    (void)snprintf(d->address, sizeof d->address, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+}
+
 void server_start(database *d)
 {
     int out[2];
     char listen[80];
-    (void)snprintf(listen, sizeof listen, "%s", d->address[0] == 0 ? "127.0.0.1:0" : d->address);
+    if (d->address[0] == 0) {
+        hold_port(d);
+    }
+    (void)snprintf(listen, sizeof listen, "%s", d->address);
     assert_int_equal(pipe(out), 0);
     d->server = fork();
     assert_true(d->server >= 0);
@@ -119,6 +139,9 @@ void database_close(database *d)
     check_ok(hf_close(d->db));
     if (d->server != 0) {
         server_kill(d);
+    }
+    if (d->address[0] != 0) {
+        (void)close(d->held);
     }
     database_remove(d->path);
 }

@@ -16,6 +16,7 @@
 typedef struct database {
     char path[256];
     char address[64]; /* of the node; "" when it is in this process */
+    int held;         /* with an address: its port, kept from others */
     pid_t server;
     hf_db *db;
     hf_client *client;
@@ -29,7 +30,7 @@ hf_options database_options(void);
 /* Opened, with a client. */
 void database_open(database *d, bool connected);
 void database_close(database *d); /* removes the directory too */
-/* A holdfastd over d->path on a free port; and its end. `port` 0: any. */
+/* A holdfastd over d->path on a port that stays its own; and its end. */
 void server_start(database *d);
 void server_kill(database *d);
 /* Returns when none of its threads runs any more. */

@@ -577,7 +577,7 @@ static void nobody_answers_in_time(void **state)
     size_t size;
     (void)state;
     hf_options options = database_options();
-    options.timeout_ms = 300;
+    options.timeout_ms = 2000; /* connecting has to be done in it too */
     database_open(&d, true);
     check_ok(hf_connect(d.address, &options, &db));
     check_ok(hf_client_open(db, &client));

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-enum { LIMIT_MS = 30000, SIGNAL_PAUSE_MS = 50 };
+enum { LIMIT_MS = 60000, SIGNAL_PAUSE_MS = 50 };
 
 static char dir[64];
 static pid_t pid;
@@ -143,8 +143,7 @@ static void told_twice_in_one_breath(void **unused)
     start(FAKE_NEVER_STOPS, 300);
     wait_said("msg=ready");
     assert_int_equal(kill(pid, SIGTERM), 0);
-    wait_said("msg=\"stopping: ");
-    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(kill(pid, SIGINT), 0); /* the other one, so that both are there at once */
     ended_with(70, "not drained after 300 ms");
 }
 
