@@ -23,10 +23,12 @@ class Failed(Exception):
     pass
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def reserve():
+    """A bound socket: its port is nobody else's while it is open, but a server may listen there."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def run(words, limit=600):
@@ -46,7 +48,8 @@ class Server:
     def __init__(self, programs, folder):
         self.programs = programs  # name -> path of holdfast and holdfastd
         self.folder = os.path.join(folder, self.name)
-        self.port = free_port()
+        self.held = reserve()
+        self.port = self.held.getsockname()[1]
         self.commands = []  # what was run, for the report
         self.process = None
         os.mkdir(self.folder)
@@ -68,6 +71,7 @@ class Server:
             self.process.kill()
         if self.process is not None:
             self.process.wait()
+        self.held.close()
 
 
 class RespServer(Server):

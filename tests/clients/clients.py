@@ -8,27 +8,28 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "node"))
 
 # pylint: disable=wrong-import-position
-from holdfast import LIMIT, Client, Node, RespError, encode, until  # noqa: E402,F401
+from holdfast import LIMIT, Client, Node, RespError, admin, encode, reserve, until  # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def node_for_clients(binary):
-    """Two shards, with keys on both."""
-    node = Node(binary, memory="320MiB")
+    """Two shards, with keys on both, and a port that stays its own."""
+    held = reserve()
+    node = Node(binary, memory="320MiB", args=["--listen", f"127.0.0.1:{held.getsockname()[1]}"])
+    node.held = held  # as long as the node is there
     with node.client() as client:
         for place, key in enumerate(("g", "p")):
-            assert client("HF.ADMIN", "SPLIT", key) == "OK"
-            assert client("HF.ADMIN", "MOVE", key, (place + 1) % 2) == "OK"
+            assert admin(client, "SPLIT", key) == "OK"
+            assert admin(client, "MOVE", key, (place + 1) % 2) == "OK"
     return node
 
 
 def start_again(node, kill=False):
     """The same directory and the same port: clients that wait find it again."""
-    port = node.port
     code = node.kill() if kill else node.stop()
     assert code == (-9 if kill else 0), code
-    node.start("--listen", f"127.0.0.1:{port}")
+    node.start()
 
 
 def run(*words, data=None, limit=LIMIT):

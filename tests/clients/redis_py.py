@@ -25,7 +25,7 @@ class RedisPy(unittest.TestCase):
         assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def setUp(self):
-        self.client = redis.Redis(host="127.0.0.1", port=self.node.port, socket_timeout=30, client_name="tests")
+        self.client = redis.Redis(host="127.0.0.1", port=self.node.port, socket_timeout=clients.LIMIT, client_name="tests")
         self.addCleanup(self.client.close)
         self.client.flushall()
 
@@ -111,14 +111,14 @@ class RedisPy(unittest.TestCase):
         with self.client.pubsub() as sub:
             sub.subscribe("news")
             sub.psubscribe("n*")
-            kinds = [sub.get_message(timeout=10)["type"] for _ in range(2)]
+            kinds = [sub.get_message(timeout=clients.LIMIT)["type"] for _ in range(2)]
             self.assertEqual(kinds, ["subscribe", "psubscribe"])
             self.assertEqual(self.client.publish("news", "hello"), 2)
-            got = [sub.get_message(timeout=10) for _ in range(2)]
+            got = [sub.get_message(timeout=clients.LIMIT) for _ in range(2)]
             self.assertEqual(sorted(m["type"] for m in got), ["message", "pmessage"])
             self.assertEqual({m["data"] for m in got}, {b"hello"})
             sub.ping()
-            self.assertEqual(sub.get_message(timeout=10)["type"], "pong")
+            self.assertEqual(sub.get_message(timeout=clients.LIMIT)["type"], "pong")
             sub.unsubscribe()
             sub.punsubscribe()
 

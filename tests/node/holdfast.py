@@ -271,6 +271,26 @@ class Node:
         return self.wait()
 
 
+def reserve():
+    """A bound socket whose port is nobody else's while it is open: a server with SO_REUSEADDR may listen
+    there again and again, and nothing takes it in between. Until one does, connecting is refused."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def admin(client, *words):
+    """HF.ADMIN SPLIT or MOVE; tried again while the node moves a range of its own accord."""
+    end = time.monotonic() + LIMIT
+    while True:
+        try:
+            return client("HF.ADMIN", *words)
+        except RespError as error:
+            if error.code != "TRYAGAIN" or time.monotonic() > end:
+                raise
+
+
 def until(condition, between, limit=LIMIT):
     """Does `between`, which takes a moment, until the condition holds."""
     end = time.monotonic() + limit

@@ -5,7 +5,6 @@ cannot be (a time, an address, a list of what there is), a name stands for the s
 
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -101,9 +100,8 @@ TALKS = [
 class Redis:
     def __enter__(self):
         self.home = tempfile.mkdtemp(prefix="hf-redis-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.held = holdfast.reserve()
+        self.port = self.held.getsockname()[1]
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--dir", self.home, "--save", "", "--appendonly", "no",
              "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL)
@@ -114,13 +112,14 @@ class Redis:
                     client("PING")
                 return self
             except OSError:
-                if time.monotonic() > until:
+                if time.monotonic() > until or self.process.poll() is not None:
                     raise
                 time.sleep(0.02)  # until it listens
 
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+        self.held.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

@@ -65,11 +65,10 @@ class Exits(ToolTest):
             self.refused(2, words, *arguments)
 
     def test_a_node_that_is_not_there(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            at = f"127.0.0.1:{probe.getsockname()[1]}"
-        for command in ("status", "keys", "ranges", "txns", "locks", "stats", "checkpoint"):
-            self.refused(3, at, "--json", "--at", at, command)
+        with tool.reserve() as nobody:
+            at = f"127.0.0.1:{nobody.getsockname()[1]}"
+            for command in ("status", "keys", "ranges", "txns", "locks", "stats", "checkpoint"):
+                self.refused(3, at, "--json", "--at", at, command)
 
     def test_a_node_that_says_nothing(self):
         with Server(b"") as server:

@@ -8,7 +8,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "node"))
 
 import holdfast  # noqa: E402
-from holdfast import Client, Node, NodeEnded, run, until  # noqa: E402,F401
+from holdfast import Client, Node, NodeEnded, admin, reserve, run, until  # noqa: E402,F401
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 

@@ -72,17 +72,19 @@ class Redis:
         if program is None:
             print("redis-server is not installed: skipped")
             sys.exit(77)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        # Bound while the server runs: nobody else takes the port, and the server may listen there.
+        self.held = socket.socket()
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.bind(("127.0.0.1", 0))
+        self.port = self.held.getsockname()[1]
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
              "--dir", self.folder.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
-                self.socket = socket.create_connection(("127.0.0.1", self.port), 5)
+                self.socket = socket.create_connection(("127.0.0.1", self.port), 60)
                 break
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -97,6 +99,7 @@ class Redis:
     def close(self):
         self.process.kill()  # it may be busy with a command that it cannot leave
         self.process.wait()
+        self.held.close()
         self.folder.cleanup()
 
 
@@ -111,7 +114,7 @@ class Ours:
     def end(self):
         """The driver ends by itself when its input does; it checks then that no memory was forgotten."""
         self.process.stdin.close()
-        if self.process.wait(timeout=20) != 0:
+        if self.process.wait(timeout=60) != 0:
             sys.exit("the driver ended badly")
 
     def close(self):
