@@ -63,7 +63,7 @@ class Report:
 def connect(port):
     import redis
 
-    return redis.Redis(host="127.0.0.1", port=port, socket_timeout=30, socket_connect_timeout=5)
+    return redis.Redis(host="127.0.0.1", port=port, socket_timeout=60, socket_connect_timeout=60)
 
 
 # ---- The node ---------------------------------------------------------------------------------------
@@ -125,6 +125,11 @@ class Node:
     def check_alive(self):
         if self.process.poll() is not None:
             raise Wrong(f"the node ended by itself, code {self.process.returncode}\n{self.last_words()}")
+
+    def stand_still(self):
+        """Where it is: clients are left waiting."""
+        self.check_alive()
+        self.process.send_signal(signal.SIGSTOP)
 
     def kill(self):
         self.check_alive()
@@ -270,6 +275,20 @@ def run_client(*args):
     Client(*args).run()
 
 
+def has_answer(path):
+    if not os.path.exists(path):
+        return False
+    with open(path, encoding="ascii") as file:
+        return any(line.startswith("yes") for line in file)
+
+
+def waits(path):
+    with open(path, "rb") as file:
+        file.seek(max(os.path.getsize(path) - 1000, 0))
+        lines = file.read().splitlines()
+    return bool(lines) and lines[-1].startswith(b"ask")
+
+
 class Clients:
     """All client processes of one round."""
 
@@ -282,6 +301,14 @@ class Clients:
             for n in self.numbers]
         for process in self.processes:
             process.start()
+
+    def wait_for(self, what, words):
+        """Until this holds for what each has written so far."""
+        until = time.monotonic() + START_SECONDS
+        while not all(what(os.path.join(self.folder, f"client-{number}")) for number in self.numbers):
+            if time.monotonic() > until:
+                raise Wrong(f"within {START_SECONDS} s {words}")
+            time.sleep(0.01)  # tidy: sleep polls for what other processes write
 
     def end(self):
         for process in self.processes:
@@ -434,6 +461,9 @@ def show(node, report, seconds, cleanup):
         node.process.wait(seconds)
     except subprocess.TimeoutExpired:
         pass
+    clients.wait_for(has_answer, "not every client had an answer")
+    node.stand_still()  # so that there is no client but has transfers under way
+    clients.wait_for(waits, "not every client asked for a transfer")
     node.kill()
     report.say("SIGKILL")
     clients.join()
@@ -451,6 +481,7 @@ def show(node, report, seconds, cleanup):
         node.process.wait(max(seconds // 4, 1))
     except subprocess.TimeoutExpired:
         pass
+    clients.wait_for(has_answer, "not every client had an answer")
     stopped = node.stop()
     report.say(f"more transfers, then SIGTERM under load: drained and ended with code 0 in {stopped:.2f} s")
     clients.join()

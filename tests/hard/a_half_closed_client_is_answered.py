@@ -1,7 +1,6 @@
 """Claim: a client that sends its requests and half-closes gets every reply before the connection ends."""
 
 import socket
-import time
 import unittest
 
 import hard
@@ -24,7 +23,7 @@ class HalfClosed(unittest.TestCase):
         assert code == 0, f"{code}\n{cls.node.log_text()}"
 
     def ask(self, data, port=None):
-        with socket.create_connection(("127.0.0.1", port or self.node.port), 10) as connection:
+        with socket.create_connection(("127.0.0.1", port or self.node.port), hard.LIMIT) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return hard.all_of(connection)
@@ -50,20 +49,19 @@ class HalfClosed(unittest.TestCase):
         with self.node.client() as holder:
             holder("HF.BEGIN")
             holder("SET", "p:locked", "mine")
-            with socket.create_connection(("127.0.0.1", self.node.port), 10) as waiter:
+            with socket.create_connection(("127.0.0.1", self.node.port), hard.LIMIT) as waiter:
                 waiter.sendall(encode("APPEND", "p:locked", "!") + encode("GET", "p:locked"))
                 waiter.shutdown(socket.SHUT_WR)
                 waiter.settimeout(0.3)
                 with self.assertRaises(socket.timeout):
                     waiter.recv(1)
+                waiter.settimeout(hard.LIMIT)
                 holder("HF.COMMIT")
                 self.assertEqual(hard.all_of(waiter), b":5\r\n$5\r\nmine!\r\n")
 
     def test_who_waits_for_news_waits_no_more(self):
-        began = time.monotonic()
-        got = self.ask(encode("HF.CHANGES", "nothing", "FROM", "NOW", "BLOCK", "60000"))
+        got = self.ask(encode("HF.CHANGES", "nothing", "FROM", "NOW", "BLOCK", "3600000"))
         self.assertTrue(got.startswith(b"*2\r\n"), got)
-        self.assertLess(time.monotonic() - began, 20)
 
     def test_a_subscriber_ends(self):
         self.assertTrue(self.ask(encode("SUBSCRIBE", "channel")).endswith(b":1\r\n"))

@@ -166,7 +166,7 @@ class Frames(unittest.TestCase):
 
     def test_arguments_as_many_as_may_be(self):
         count = 100000
-        with Neighbour(self.node, slowest=6), self.node.client() as client:
+        with Neighbour(self.node), self.node.client() as client:
             self.assertEqual(client("MSET", *(word for i in range(count // 2) for word in (b"m%d" % i, b"v"))), "OK")
             self.assertEqual(client("EXISTS", *(b"m%d" % i for i in range(count))), count // 2)
             self.assertEqual(client("MGET", *(b"m%d" % i for i in range(count))),
@@ -197,7 +197,7 @@ class Frames(unittest.TestCase):
 
     def test_http_bytes_at_the_port_of_redis(self):
         """Somebody else's page that makes a browser speak to this port must not get far, as with Redis."""
-        with self.node.client(timeout=5) as client, self.node.client() as other:
+        with self.node.client() as client, self.node.client() as other:
             client.send_raw(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET http 1\r\n")
             hard.gone(client)
             self.assertEqual(other("EXISTS", "http"), 0)

@@ -78,7 +78,7 @@ class Pipelines(unittest.TestCase):
                 self.assertEqual(str(got[place + 3]), "ERR wrong number of arguments for 'get' command")
 
     def test_a_transaction_of_many_commands(self):
-        with Neighbour(self.node, slowest=6), self.node.client() as client:
+        with Neighbour(self.node), self.node.client() as client:
             got = client.pipeline([("MULTI",)] + [("INCR", f"p:{i % 10}") for i in range(LONG)] + [("EXEC",)])
             self.assertEqual(got[:-1], ["OK"] + ["QUEUED"] * LONG)
             self.assertEqual(got[-1], [i // 10 + 1 for i in range(LONG)])
@@ -89,7 +89,7 @@ class Pipelines(unittest.TestCase):
 
     def test_too_many_commands_in_a_transaction(self):
         """The limit is an error with a name; the transaction is discarded, the connection goes on."""
-        with Neighbour(self.node, slowest=6), self.node.client() as client:
+        with Neighbour(self.node), self.node.client() as client:
             got = client.pipeline([("MULTI",)] + [("SET", "too", "many")] * 70000 + [("EXEC",)])
             self.assertEqual(got[1], "QUEUED")
             self.assertTrue(str(got[-2]).startswith("TOOBIG"), got[-2])

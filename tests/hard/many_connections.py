@@ -119,11 +119,11 @@ class Connections(unittest.TestCase):
     def test_more_than_may_be(self):
         """Above the limit a client is told so, as by Redis; those who are in stay, and places come free."""
         with Narrow(BINARY, memory="320MiB") as node:
-            with node.client() as client:
+            with node.client() as client, Neighbour(node):
                 limit = int(client("CONFIG", "GET", "maxclients")[1])
                 self.assertLess(limit, FILES)
-            with Neighbour(node):
-                inside = connect_all(node.port, limit - 1)
+                inside = connect_all(node.port, limit - 2)
+                hard.until(lambda: hard.stats(client)["clients"] == limit, lambda: time.sleep(0.01))
                 refused = connect_all(node.port, 50)
                 for one in refused:
                     self.assertEqual(hard.all_of(one), b"-ERR max number of clients reached\r\n")
@@ -131,8 +131,9 @@ class Connections(unittest.TestCase):
                 self.assertEqual(inside[-1].recv(100), b"+PONG\r\n")
                 for one in inside:
                     one.close()
-                with node.client() as client:
-                    hard.until(lambda: hard.stats(client)["clients"] <= 2, lambda: time.sleep(0.01))
+                hard.until(lambda: hard.stats(client)["clients"] == 2, lambda: time.sleep(0.01))
+                with node.client() as other:
+                    self.assertEqual(other("PING"), "PONG")
             self.assertEqual(node.stop(), 0)
 
 

@@ -19,6 +19,7 @@ COUNTER = None
 KINDS = ("malloc", "calloc", "realloc", "aligned", "mmap", "sbrk")
 WARM_UP = 3.0
 SECONDS = 5.0
+LEAST = 1000  # commands, in each part of the time
 
 
 def commands(draw):
@@ -78,14 +79,23 @@ class Allocations(unittest.TestCase):
                 loads = [Load(node.port, seed) for seed in range(4)]
                 for load in loads:
                     load.start()
-                time.sleep(WARM_UP)
+
+                def work(seconds):
+                    """For so long, and until so much is done."""
+                    end = time.monotonic() + seconds
+                    before = [load.done for load in loads]
+                    hard.until(lambda: time.monotonic() > end
+                               and all(load.done > done + LEAST // 4 for load, done in zip(loads, before))
+                               or any(load.wrong for load in loads), lambda: time.sleep(0.05))
+
+                work(WARM_UP)
                 with node.client() as client:
                     self.assertEqual(client("HF.ADMIN", "CHECKPOINT"), "OK")
                     before, done = now(), sum(load.done for load in loads)
-                    time.sleep(SECONDS / 2)
+                    work(SECONDS / 2)
                     self.assertEqual(client("HF.ADMIN", "CHECKPOINT"), "OK")
-                    self.assertEqual(client("HF.ADMIN", "MOVE", "m", 0), "OK")
-                    time.sleep(SECONDS / 2)
+                    self.assertEqual(hard.admin(client, "MOVE", "m", 0), "OK")
+                    work(SECONDS / 2)
                     after = now()
                 done = sum(load.done for load in loads) - done
                 for load in loads:
@@ -95,7 +105,7 @@ class Allocations(unittest.TestCase):
                     self.assertIsNone(load.wrong)
                 self.assertEqual(node.stop(), 0)
             print(f"{done} commands, at start {sum(before.values())} allocations, then {sum(after.values()) - sum(before.values())}")
-            self.assertGreater(done, 1000)
+            self.assertGreater(done, LEAST)
             self.assertEqual({kind: after[kind] - before[kind] for kind in KINDS}, dict.fromkeys(KINDS, 0))
 
 

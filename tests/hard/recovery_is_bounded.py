@@ -45,7 +45,7 @@ class Recovery(unittest.TestCase):
                 self.assertEqual(client("GET", "k39:255"), VALUE)
             print(f"{WRITTEN // MIB} MiB written, at most {most // MIB} MiB to replay; a start took {took:.1f} s, "
                   f"{worked:.1f} s of a processor; {neighbour.said}")
-            self.assertLess(worked, 6)  # other work slows the disk here, but what it does itself is bounded
+            self.assertLess(worked, 20)  # other work slows the disk here, but what it does itself is bounded
             self.assertEqual(node.stop(), 0)
 
     def test_more_time_more_log(self):

@@ -83,8 +83,8 @@ class Signals(unittest.TestCase):
         def move_and_kill(node):
             with node.client() as client:
                 for turn in range(20):
-                    client("HF.ADMIN", "MOVE", "account:10", turn % 2)
-                    client("HF.ADMIN", "SPLIT", f"account:{turn + 11}")
+                    hard.admin(client, "MOVE", "account:10", turn % 2)
+                    hard.admin(client, "SPLIT", f"account:{turn + 11}")
                 client.send("HF.ADMIN", "MOVE", "account:20", 1)
                 client.send("HF.ADMIN", "MOVE", "record:w1", 0)
                 node.kill()

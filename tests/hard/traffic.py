@@ -130,7 +130,8 @@ def work(port, name, path):
                     except RespError as error:
                         if error.code == "INDOUBT":
                             continue
-                        if error.code not in ("LIMIT", "BUSY", "TXNCONFLICT", "SHUTDOWN", "DEADLINE", "OOM", "MISCONF"):
+                        if error.code not in ("LIMIT", "BUSY", "TXNCONFLICT", "TRYAGAIN", "SHUTDOWN", "DEADLINE",
+                                              "OOM", "MISCONF"):
                             raise
                         how = "no"
                     print(how, number, file=file)

@@ -109,7 +109,7 @@ class Answers(unittest.TestCase):
         self.assertIn("on or off", self.ask("HF.SESSION", "ATOMIC", "maybe"))
 
     def test_attributes_tell_timestamps(self):
-        with socket.create_connection(("127.0.0.1", self.node.port), 10) as raw:
+        with socket.create_connection(("127.0.0.1", self.node.port), holdfast.LIMIT) as raw:
             raw.sendall(encode("HELLO", "3") + encode("SET", "t", "0") + encode("HF.SESSION", "ATTR", "on") +
                         encode("SET", "t", "1") + encode("GET", "t") + encode("ECHO", "end"))
             raw.shutdown(socket.SHUT_WR)

@@ -137,8 +137,8 @@ def main():
     with holdfast.Node(os.path.abspath(options.holdfastd), cores=CORES) as node:
         with node.client() as client:
             for place, key in enumerate(CUTS):
-                assert client("HF.ADMIN", "SPLIT", key) == "OK"
-                assert client("HF.ADMIN", "MOVE", key, (place + 1) % CORES) == "OK"
+                assert holdfast.admin(client, "SPLIT", key) == "OK"
+                assert holdfast.admin(client, "MOVE", key, (place + 1) % CORES) == "OK"
         redis = against_redis.Redis()
         try:
             ours = Ours(node.port)

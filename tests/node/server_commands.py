@@ -53,13 +53,7 @@ def clients_on_all_cores(node):
 
 
 def move_range(client, to):
-    """The node may be moving a range of its own accord."""
-    while True:
-        try:
-            return client("HF.ADMIN", "MOVE", "m", to)
-        except RespError as error:
-            if error.code != "TRYAGAIN":
-                raise
+    return holdfast.admin(client, "MOVE", "m", to)
 
 
 def fields(reply):
@@ -82,7 +76,7 @@ class Tests(unittest.TestCase):
     def setUpClass(cls):
         cls.node = Node(BINARY, cores=CORES)
         with cls.node.client() as client:  # user keys on both cores
-            client("HF.ADMIN", "SPLIT", "m")
+            holdfast.admin(client, "SPLIT", "m")
             move_range(client, 1)
 
     @classmethod
@@ -216,7 +210,7 @@ class Tests(unittest.TestCase):
                 suicide("PING")
 
     def test_pause_holds_writes_back_on_every_core(self):
-        self.assertEqual(self.client("CLIENT", "PAUSE", "60000", "WRITE"), "OK")
+        self.assertEqual(self.client("CLIENT", "PAUSE", "3600000", "WRITE"), "OK")
         for i, client in enumerate(self.clients):
             self.assertIsNone(client("GET", "paused"))
             client.send("SET", f"paused-{i}", "1")
@@ -228,14 +222,13 @@ class Tests(unittest.TestCase):
 
     def test_idle_clients_are_closed(self):
         with self.node.client() as idle, self.node.client() as listener:
+            listener("HELLO", "3")  # so that it may ask for other things, too
             listener("SUBSCRIBE", "c")
-            self.client("CONFIG", "SET", "timeout", "1")
+            listener("CONFIG", "SET", "timeout", "1")
             try:
-                idle.socket.settimeout(holdfast.LIMIT)
                 self.assertEqual(idle.socket.recv(1), b"")
             finally:
-                with self.node.client() as other:
-                    other("CONFIG", "SET", "timeout", "0")
+                listener("CONFIG", "SET", "timeout", "0")
             with self.node.client() as other:
                 self.assertEqual(other("PUBLISH", "c", "still"), 1)
 
@@ -302,17 +295,27 @@ class Tests(unittest.TestCase):
             self.assertTrue(all(re.match(r"\d+\.\d{6} \[0 [0-9.]+:\d+\] \"", line) for line in lines), lines)
             self.assertFalse(any("secret" in line for line in lines))
 
+    def wait_for_a_lock(self, seconds):
+        """About so long."""
+        with self.node.client() as holder, self.node.client() as waiter:
+            holder("HF.BEGIN")
+            holder("SET", "a-slow", 1)
+            waiter.send("SET", "a-slow", 2)
+            time.sleep(seconds)
+            holder("HF.COMMIT")
+            return waiter.reply() == "OK"
+
     def test_latency_events(self):
         self.client("CONFIG", "SET", "latency-monitor-threshold", "1")
         try:
-            self.client("HF.ADMIN", "CHECKPOINT")  # takes longer than a millisecond
+            until(lambda: self.wait_for_a_lock(0.01) and self.client("LATENCY", "LATEST") != [], "something takes long")
             for client in self.clients:
                 self.assertEqual(client("LATENCY", "LATEST")[0][0], b"command")
                 self.assertEqual(len(client("LATENCY", "HISTORY", "command")[0]), 2)
                 self.assertIn(b"command - high", client("LATENCY", "GRAPH", "command"))
             self.assertIn(b"SLOWLOG", self.client("LATENCY", "DOCTOR"))
-            histogram = fields(self.client("LATENCY", "HISTOGRAM", "hf.admin"))
-            self.assertGreater(fields(histogram[b"hf.admin"])[b"calls"], 0)
+            histogram = fields(self.client("LATENCY", "HISTOGRAM", "set"))
+            self.assertGreater(fields(histogram[b"set"])[b"calls"], 0)
         finally:
             self.client("CONFIG", "SET", "latency-monitor-threshold", "0")
         self.assertGreaterEqual(self.client("LATENCY", "RESET"), 1)
@@ -333,8 +336,10 @@ class Tests(unittest.TestCase):
     def test_admin_shows_ranges_locks_and_transactions(self):
         ranges = [fields(entry) for entry in self.client("HF.ADMIN", "RANGES")]
         user = [entry for entry in ranges if entry[b"space"] == b"user"]
-        self.assertEqual([entry[b"start"] for entry in user], [b"", b"m"])
-        self.assertEqual([entry[b"end"] for entry in user], [b"m", b""])
+        starts = [entry[b"start"] for entry in user]  # the node may have cut more, if it had much to do
+        self.assertEqual(starts[0], b"")
+        self.assertIn(b"m", starts)
+        self.assertEqual([entry[b"end"] for entry in user], [*starts[1:], b""])
         self.assertEqual({entry[b"shard"] for entry in user}, {0, 1})
         with self.node.client() as other:
             other("HF.BEGIN")
@@ -496,8 +501,8 @@ class Tests(unittest.TestCase):
             self.assertEqual([kind for _, kind, key in page if key == b"my-hash"][-1], b"delete")
             self.assertEqual([kind for _, kind, key in page if key == b"my-sum"][-1], b"expire")
             started = time.monotonic()
-            self.assertEqual(waiting("HF.CHANGES", "my-", "FROM", token, "BLOCK", "100")[1], [])
-            self.assertGreaterEqual(time.monotonic() - started, 0.09)
+            self.assertEqual(waiting("HF.CHANGES", "my-", "FROM", token, "BLOCK", "1000")[1], [])
+            self.assertGreaterEqual(time.monotonic() - started, 0.5)  # a core may have read its clock before it came
         gone = self.node.client()
         gone.send("HF.CHANGES", "", "FROM", token, "BLOCK", "3600000")
         gone.close()
@@ -508,13 +513,13 @@ class Tests(unittest.TestCase):
 
     def test_a_token_that_is_too_old_is_told(self):
         token = self.client("HF.CHANGES", "", "FROM", "NOW")[0]
-        big = "k" * 4000
+        big = "k" * 4000  # behind a letter: half of them on each core, so that no range is moved
         for i in range(60):
-            self.client.pipeline(("SET", f"{big}{i}-{k}", 1) for k in range(30))
+            self.client.pipeline(("SET", f"{'kz'[k % 2]}{big}{i}-{k}", 1) for k in range(30))
         with self.assertRaises(RespError) as caught:
             while True:
                 token = self.client("HF.CHANGES", "nothing", "FROM", token, "COUNT", "1")[0]
-                self.client.pipeline(("SET", f"{big}{k}", 1) for k in range(1200))
+                self.client.pipeline(("SET", f"{'kz'[k % 2]}{big}{k}", 1) for k in range(2400))
         self.assertEqual(caught.exception.code, "EXPIRED")
         with self.assertRaises(RespError):
             self.client("HF.CHANGES", "", "FROM", "c" + "0" * 16)

@@ -71,8 +71,8 @@ class Damage(ToolTest):
         cls.addClassCleanup(shutil.rmtree, cls.home, True)
         cls.whole = os.path.join(cls.home, "whole")
         with Node(cls.program("holdfastd"), data=cls.whole) as node, node.client() as client:
-            client("HF.ADMIN", "SPLIT", "k1500")
-            client("HF.ADMIN", "MOVE", "k1500", 1)
+            tool.admin(client, "SPLIT", "k1500")
+            tool.admin(client, "MOVE", "k1500", 1)
             client.pipeline([("SET", f"k{i:04d}", "x" * 500) for i in range(KEYS)])
             client("HF.ADMIN", "CHECKPOINT")
             for start in range(0, KEYS, 100):  # many batches, not one
