@@ -35,7 +35,7 @@ engine/io:       engine/include engine/base
 engine/command:  engine/include engine/base storage/table net/wire
 txn/:            engine/include engine/base storage/table txn/
 storage/log:     engine/include engine/base engine/io storage/table
-net/link:        engine/include engine/base engine/io net/wire
+net/link:        engine/include engine/base net/wire
 engine/shard:    engine/include engine/base engine/io engine/command storage/ net/ txn/
 engine/node:     engine/include engine/base engine/io engine/command engine/shard storage/ net/ txn/
 engine/library:  engine/ storage/ net/ txn/
@@ -44,7 +44,7 @@ bench/:          engine/ storage/ net/ txn/ tests/ tools/ bench/
 tests/:          engine/ storage/ net/ txn/ tests/ tools/ bench/
 '
 # What no operating system may be seen from: hf_module(... PURE).
-pure='engine/base storage/table net/wire engine/command txn/'
+pure='engine/base storage/table net/wire net/link engine/command txn/'
 
 cd "$root"
 list=$("$here/files.sh" "$root" | grep -E '^(engine|storage|net|txn|tools|bench|tests)/.*\.(c|h|cc|cpp|hpp)$' || true)
