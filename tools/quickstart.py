@@ -189,7 +189,7 @@ def load(node):
         key = account(number).encode()
         commands += b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(key), key, len(money), money)
     begin = time.monotonic()
-    done = subprocess.run(["redis-cli", "-p", str(node.port), "--pipe"], input=bytes(commands), timeout=120,
+    done = subprocess.run(["redis-cli", "-p", str(node.port), "--pipe"], input=bytes(commands), timeout=600,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if f"errors: 0, replies: {ACCOUNTS}" not in done.stdout.decode():
         raise Wrong(f"redis-cli --pipe: {done.stdout.decode().strip()}")
@@ -430,7 +430,7 @@ def benchmark(node):
         done = subprocess.run(
             ["redis-benchmark", "-p", str(node.port), "-c", "50", "-P", str(DEPTH), "-n", str(count), "-r",
              str(ACCOUNTS), "--csv", *transfer],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
         rows = [row for row in csv.reader(done.stdout.splitlines()) if len(row) == 8 and row[0] != "test"]
         if done.returncode != 0 or not rows:
             raise Wrong(f"redis-benchmark: code {done.returncode}: {done.stdout} {done.stderr}")

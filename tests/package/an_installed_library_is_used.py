@@ -52,7 +52,7 @@ class Package(unittest.TestCase):
 
     @classmethod
     def run_it(cls, *words, environment=None):
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=400)
         if done.returncode != 0:
             raise AssertionError("%s: %s\n%s%s" % (" ".join(words), done.returncode, done.stdout,
                                                    done.stderr))

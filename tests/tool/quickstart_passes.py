@@ -27,7 +27,7 @@ class Quickstart(ToolTest):
         with tempfile.TemporaryDirectory() as place:
             done = subprocess.run([os.path.join(tool.SOURCE, "tools", "quickstart"), "--bin", self.bin,
                                    "--seconds", "1"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=240, env=dict(os.environ, TMPDIR=place), check=False)
+                                  timeout=800, env=dict(os.environ, TMPDIR=place), check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn("\nPASS", done.stdout)
             self.assertEqual(os.listdir(place), [])  # nothing is left behind

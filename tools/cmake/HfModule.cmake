@@ -115,7 +115,7 @@ function(hf_fuzz name)
         set(found ${CMAKE_BINARY_DIR}/fuzz/${name})
         file(MAKE_DIRECTORY ${found} ${found}-failures)
         add_test(NAME fuzz.${name} COMMAND ${target} -max_total_time=${HF_FUZZ_SECONDS} -seed=1
-            -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+            -timeout=60 -rss_limit_mb=2048 -print_final_stats=1
             -error_exitcode=1 # its own, 77, is what a test says that was skipped
             -artifact_prefix=${found}-failures/
             ${found} ${corpus})
