@@ -573,11 +573,12 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     memcpy(op->id, request->id, sizeof op->id);
     hf_plan__conditions(op, request);
     if (!hf_plan__request(shard, op, request)) {
-        hf_buf_raw(error, HF_NOT_WITH_ALL_KEYS, sizeof HF_NOT_WITH_ALL_KEYS - 1);
-        return give_back(shard, op, HF_STARTED_ERROR);
-    }
-    if (hf_plan__failed(op)) {
         return give_back(shard, op, HF_STARTED_NO_MEMORY);
+    }
+    if (op->general && request->read_ts != 0 && !request->bounded) {
+        hf_resp_error(error, "ERR this command over keys of several shards cannot be read at a "
+                             "timestamp");
+        return give_back(shard, op, HF_STARTED_ERROR);
     }
     op->digest = op->has_id ? write_request(shard, request) : 0;
     op->ending = HF_ENDING_DONE;

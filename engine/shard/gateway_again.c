@@ -32,12 +32,11 @@ static void again_alarm(hf_shard *shard, hf_alarm *alarm)
 void hf_gateway__again(hf_shard *shard, hf_op *op, bool later)
 {
     HF_PRE(!op->interactive);
-    hf_bytes reply;
     if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
-        if (hf_plan__again(shard, op, &reply)) {
+        if (hf_plan__again(shard, op)) {
             start_again(shard, op);
         } else {
-            hf_gateway__fail(shard, op, reply);
+            hf_gateway__fail(shard, op, HF_LIT(HF_NO_MEMORY));
         }
         return;
     }

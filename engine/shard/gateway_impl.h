@@ -6,9 +6,6 @@
 #include "engine/shard/session/session.h"
 #include "engine/shard/view.h"
 
-#define HF_NOT_WITH_ALL_KEYS                                                                       \
-    "-ERR a command over all keys cannot be in one transaction with ELSE or with a command over "  \
-    "keys of several shards\r\n"
 #define HF_MANY_WAIT "-BUSY too many requests are waiting\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
@@ -109,13 +106,12 @@ void hf_gateway__came_back(hf_shard *shard, uint16_t from, hf_bytes sent);
 
 /* plan.c */
 /* Cuts the request into parts, or, when it has a command that needs keys of several shards at once,
- * keeps it whole (op->general). False: all keys would have to be fetched. */
+ * keeps it whole (op->general). False: no memory. */
 bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request);
-bool hf_plan__failed(const hf_op *op); /* no memory */
 /* Before each further attempt: if the parts are not what they were cut for, because keys of one
  * command lie with several shards by now, they are cut anew. Nothing of the operation may be under
- * way. False: the reply says why not. */
-bool hf_plan__again(hf_shard *shard, hf_op *op, hf_bytes *reply);
+ * way. False: no memory. */
+bool hf_plan__again(hf_shard *shard, hf_op *op);
 void hf_plan__conditions(hf_op *op, const hf_request *request);
 
 /* collect.c: reads over shards */

@@ -9,11 +9,14 @@ static const char lost_text[] =
     "-TXNCONFLICT lost to an older transaction or to a move of its range: start again\r\n";
 static const char memory_text[] = "-OOM no memory for the transaction\r\n";
 
-/* ---- Locks that the operation has: u16 shard | u8 mode | u32 size, key (internal) ---- */
+/* ---- Locks that the operation has: u16 shard | u8 mode | u32 size, key (internal); as in
+ * LOCK_READ all keys, too ---- */
 
 typedef struct held_lock {
     uint16_t shard;
     hf_lock_mode mode;
+    bool space; /* all user keys of the shard */
+    uint8_t how;
     hf_bytes key;
 } held_lock;
 
@@ -23,7 +26,9 @@ static bool next_lock(hf_reader *r, held_lock *lock)
         return false;
     }
     lock->shard = hf_read_u16(r);
-    lock->mode = (hf_lock_mode)hf_read_u8(r);
+    lock->how = hf_read_u8(r);
+    lock->mode = (hf_lock_mode)(lock->how & HF_LOCK_MODE);
+    lock->space = lock->how >= HF_LOCK_SPACE;
     lock->key = hf_read_bytes(r);
     return true;
 }
@@ -33,7 +38,8 @@ static bool has_lock(const hf_op *op, hf_bytes key, hf_lock_mode mode)
     hf_reader r = hf_reader_of(hf_buf_view(&op->locks));
     held_lock lock;
     while (next_lock(&r, &lock)) {
-        if ((lock.mode == mode || lock.mode == HF_LOCK_X) && hf_bytes_equal(lock.key, key)) {
+        if (!lock.space && (lock.mode == mode || lock.mode == HF_LOCK_X) &&
+            hf_bytes_equal(lock.key, key)) {
             return true;
         }
     }
@@ -45,7 +51,7 @@ static uint16_t locked_at(const hf_op *op, hf_bytes key)
     hf_reader r = hf_reader_of(hf_buf_view(&op->locks));
     held_lock lock;
     while (next_lock(&r, &lock)) {
-        if (hf_bytes_equal(lock.key, key)) {
+        if (!lock.space && hf_bytes_equal(lock.key, key)) {
             return lock.shard;
         }
     }
@@ -148,7 +154,7 @@ static bool send_locks(hf_shard *shard, hf_op *op, uint32_t from)
         hf_buf_reset(&shard->message);
         while (next_lock(&r, &lock)) {
             if (lock.shard == to) {
-                hf_buf_u8(&shard->message, (uint8_t)lock.mode);
+                hf_buf_u8(&shard->message, lock.how);
                 hf_buf_bytes(&shard->message, lock.key);
                 ask.count++;
             }
@@ -184,8 +190,36 @@ static void lock_and_run(hf_shard *shard, hf_op *op, uint32_t from)
     }
 }
 
+/* How a command over all keys wants them; 0: it is none. */
+static uint8_t space_wanted(hf_shard *shard, const hf_txn_command *c)
+{
+    hf_range_query query;
+    if ((c->command->flags & HF_COMMAND_ALL_KEYS) == 0) {
+        return 0;
+    }
+    hf_buf_reset(&shard->scratch);
+    bool values = strcmp(c->command->name, "hf.range") == 0 &&
+                  hf_range_parse(c->args, c->argc, &query, &shard->scratch) && query.values;
+    bool writes = (c->command->flags & HF_COMMAND_WRITE) != 0;
+    return (uint8_t)(HF_LOCK_SPACE | (values ? HF_LOCK_VALUES : 0) |
+                     (writes ? HF_LOCK_X : HF_LOCK_S));
+}
+
+/* All keys, at every shard: who holds that sees all of them, and none comes or goes meanwhile, nor
+ * by a move. */
+static void want_space(hf_shard *shard, hf_op *op, uint8_t how)
+{
+    for (uint16_t to = 0; to < shard->count; to++) {
+        hf_buf_u16(&op->locks, to);
+        hf_buf_u8(&op->locks, how);
+        hf_buf_bytes(&op->locks, hf_bytes_of(NULL, 0));
+        op->lock_count++;
+    }
+}
+
 static void want_all(hf_shard *shard, hf_op *op)
 {
+    uint8_t space = 0;
     hf_reader r = hf_reader_of(hf_buf_view(&op->conditions));
     hf_txn_condition condition;
     while (next_condition(&r, &condition)) {
@@ -194,7 +228,11 @@ static void want_all(hf_shard *shard, hf_op *op)
     r = hf_reader_of(hf_buf_view(&op->parts));
     hf_txn_command command;
     while (next_command(shard, &r, &command)) {
+        space |= space_wanted(shard, &command);
         want_command(shard, op, &command);
+    }
+    if (space != 0) {
+        want_space(shard, op, space);
     }
 }
 
@@ -226,6 +264,7 @@ static void bound(hf_op *op, uint64_t expire_ms, uint64_t stamp)
 void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
 {
     hf_reader r = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg));
+    hf_value known;
     while (hf_reader_left(&r) > 0) {
         hf_value value = { .kind = (hf_kind)hf_read_u8(&r) };
         value.expire_ms = hf_read_u64(&r);
@@ -234,7 +273,11 @@ void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
         hf_bytes key = hf_read_bytes(&r);
         value.bytes = hf_read_bytes(&r);
         HF_ASSERT(!r.bad);
+        if (hf_workspace_get(&op->workspace, key, &known)) {
+            continue; /* named, and one of all */
+        }
         hf_workspace_base(&op->workspace, key, &value);
+        hf_workspace_note(&op->workspace, key, msg->head.from);
         bound(op, value.kind == HF_KIND_NONE ? 0 : value.expire_ms, stamp);
         hf_buf_u64(&op->stamps, stamp);
         hf_buf_bytes(&op->stamps, key);
@@ -417,7 +460,11 @@ static void put_written(hf_op *op, uint16_t to, hf_msg_txn *fixed, hf_buf *body)
     }
     while (next_lock(&r, &lock)) {
         if (lock.shard == to) {
-            hf_txn_put_fence(body, lock.mode, false, lock.key, hf_bytes_of(NULL, 0));
+            hf_bytes end = hf_bytes_of(NULL, 0);
+            if (lock.space) {
+                hf_owner__user_space(&lock.key, &end);
+            }
+            hf_txn_put_fence(body, lock.mode, lock.space, lock.key, end);
             fixed->lock_count++;
         }
     }
@@ -425,7 +472,9 @@ static void put_written(hf_op *op, uint16_t to, hf_msg_txn *fixed, hf_buf *body)
     const uint8_t *from = r.at;
     hf_mutation m;
     while (hf_mutation_next(&r, &m)) {
-        if (locked_at(op, m.key) == to) {
+        uint16_t at; /* where it was fetched */
+        HF_ASSERT(hf_workspace_noted(&op->workspace, m.key, &at));
+        if (at == to) {
             hf_buf_raw(body, from, (uint32_t)(r.at - from));
         }
         from = r.at;

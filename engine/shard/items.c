@@ -167,13 +167,18 @@ const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count)
     return (const hf_txn_command *)(const void *)shard->commands.data;
 }
 
-static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
+void hf_owner__user_space(hf_bytes *start, hf_bytes *end)
 {
     static const uint8_t space_start[] = { HF_SPACE_USER };
     static const uint8_t space_end[] = { HF_SPACE_USER + 1 };
+    *start = hf_bytes_of(space_start, 1);
+    *end = hf_bytes_of(space_end, 1);
+}
+
+static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
+{
     want w = { .mode = hf_owner__mode(c->command), .is_range = true };
-    w.key = hf_bytes_of(space_start, 1);
-    w.end = hf_bytes_of(space_end, 1);
+    hf_owner__user_space(&w.key, &w.end);
     hf_range_query query;
     if (strcmp(c->command->name, "hf.range") == 0 &&
         hf_range_parse(c->args, c->argc, &query, NULL)) {

@@ -144,8 +144,8 @@ typedef struct hf_msg_result {
     uint8_t ending; /* hf_ending */
     uint8_t pad[7];
     /* bytes: one reply; or with PIECES: per command u32 piece | u32 size | bytes;
-     * LOCKED: per key u8 kind | u64 expire | i64 integer | u64 stamp | key | bytes;
-     * REROUTE: the TXN message as it was sent */
+     * LOCKED: per key u8 kind | u64 expire | i64 integer | u64 stamp | key | bytes; first those
+     * that were named; REROUTE: the TXN message as it was sent */
 } hf_msg_result;
 
 typedef struct hf_msg_lock_read {
@@ -158,8 +158,15 @@ typedef struct hf_msg_lock_read {
     uint64_t client;
     uint32_t heard;
     uint32_t count;
-    /* count x (u8 mode | key), internal keys (with their space byte) */
+    /* count x (u8 mode | key), internal keys (with their space byte); with HF_LOCK_SPACE in the
+     * mode all keys of the user space */
 } hf_msg_lock_read;
+
+enum {
+    HF_LOCK_SPACE = 128,
+    HF_LOCK_VALUES = 64, /* ... with their values; else only that they are there */
+    HF_LOCK_MODE = 63,
+};
 
 typedef struct hf_msg_decision {
     hf_msg head;

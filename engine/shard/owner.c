@@ -228,9 +228,14 @@ static bool visit_locks(const hf_shard *shard, const hf_msg_lock_read *msg, want
 {
     hf_reader reader = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg));
     for (uint32_t i = 0; i < msg->count; i++) {
-        want w = { .mode = (hf_lock_mode)hf_read_u8(&reader) };
+        uint8_t how = hf_read_u8(&reader);
+        want w = { .mode = (hf_lock_mode)(how & HF_LOCK_MODE), .is_range = how >= HF_LOCK_SPACE };
         w.key = hf_read_bytes(&reader);
-        w.hash = hf_table_hash(shard->table, w.key);
+        if (w.is_range) {
+            hf_owner__user_space(&w.key, &w.end);
+        } else {
+            w.hash = hf_table_hash(shard->table, w.key);
+        }
         HF_ASSERT(!reader.bad);
         if (!visit(context, &w)) {
             return false;
@@ -239,24 +244,69 @@ static bool visit_locks(const hf_shard *shard, const hf_msg_lock_read *msg, want
     return true;
 }
 
+static void put_record(hf_shard *shard, hf_bytes key, const hf_got *got, bool with_bytes)
+{
+    if (got->lsn > shard->view_lsn) {
+        shard->view_lsn = got->lsn;
+    }
+    hf_buf *out = &shard->replies;
+    hf_kind kind = got->value.kind;
+    hf_buf_u8(out, (uint8_t)kind);
+    hf_buf_u64(out, got->value.expire_ms);
+    hf_buf_u64(out, (uint64_t)got->value.integer);
+    hf_buf_u64(
+        out, hf_view__stamp(shard, hf_bytes_of(key.data + 1, key.size - 1), hf_shard__now(shard)));
+    hf_buf_bytes(out, key);
+    with_bytes = with_bytes && (kind == HF_KIND_STRING || kind == HF_KIND_RECORD);
+    hf_buf_bytes(out, with_bytes ? got->value.bytes : hf_bytes_of(NULL, 0));
+}
+
 static bool read_record(void *context, want *w)
 {
     hf_shard *shard = ((asking *)context)->shard;
-    hf_got got = hf_table_get_hashed(shard->table, w->key, w->hash, HF_TS_MAX);
-    if (got.lsn > shard->view_lsn) {
-        shard->view_lsn = got.lsn;
+    if (!w->is_range) {
+        hf_got got = hf_table_get_hashed(shard->table, w->key, w->hash, HF_TS_MAX);
+        put_record(shard, w->key, &got, true);
     }
-    hf_buf *out = &shard->replies;
-    hf_buf_u8(out, (uint8_t)got.value.kind);
-    hf_buf_u64(out, got.value.expire_ms);
-    hf_buf_u64(out, (uint64_t)got.value.integer);
-    hf_buf_u64(out, hf_view__stamp(shard, hf_bytes_of(w->key.data + 1, w->key.size - 1),
-                                   hf_shard__now(shard)));
-    hf_buf_bytes(out, w->key);
-    hf_buf_bytes(out, got.value.kind == HF_KIND_STRING || got.value.kind == HF_KIND_RECORD
-                          ? got.value.bytes
-                          : hf_bytes_of(NULL, 0));
     return true;
+}
+
+/* All that is there, behind what was named. */
+static void read_space(hf_shard *shard, const hf_msg_lock_read *msg)
+{
+    hf_reader reader = hf_reader_of(hf_msg_body(&msg->head, sizeof *msg));
+    uint8_t how = 0;
+    for (uint32_t i = 0; i < msg->count; i++) {
+        how |= hf_read_u8(&reader);
+        (void)hf_read_bytes(&reader);
+    }
+    if (how < HF_LOCK_SPACE) {
+        return;
+    }
+    hf_bytes start, end;
+    hf_cursor cursor;
+    hf_owner__user_space(&start, &end);
+    bool more = hf_table_seek(shard->table, start, &cursor);
+    while (more && hf_bytes_compare(cursor.key, end) < 0 && !shard->replies.failed) {
+        hf_got got = hf_table_at(shard->table, &cursor, HF_TS_MAX);
+        if (got.value.kind != HF_KIND_NONE) {
+            put_record(shard, cursor.key, &got, (how & HF_LOCK_VALUES) != 0);
+        }
+        more = hf_table_next(shard->table, &cursor);
+    }
+}
+
+static bool read_records(hf_shard *shard, const hf_msg_lock_read *msg, asking *a)
+{
+    hf_buf_reset(&shard->replies);
+    shard->view_lsn = 0;
+    shard->view_expired = false;
+    if (!visit_locks(shard, msg, hf_owner__take_lock, a) ||
+        !visit_locks(shard, msg, read_record, a)) {
+        return false;
+    }
+    read_space(shard, msg);
+    return !shard->replies.failed;
 }
 
 void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *item)
@@ -294,11 +344,7 @@ void hf_owner__lock_read(hf_shard *shard, const hf_msg_lock_read *msg, hf_item *
         }
         return;
     }
-    hf_buf_reset(&shard->replies);
-    shard->view_lsn = 0;
-    shard->view_expired = false;
-    if (!visit_locks(shard, msg, hf_owner__take_lock, &a) ||
-        !visit_locks(shard, msg, read_record, &a) || shard->replies.failed) {
+    if (!read_records(shard, msg, &a)) {
         hf_owner__refuse(shard, &as, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM no memory for locks\r\n"));
     } else if (shard->view_expired &&

@@ -228,30 +228,21 @@ static void clear(hf_op *op)
 
 bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request)
 {
-    bool all_keys = false;
     bool parts = !op->has_else;
     clear(op);
-    for (uint32_t i = 0; i < request->count; i++) {
-        all_keys = all_keys || (request->commands[i].command->flags & HF_COMMAND_ALL_KEYS) != 0;
-        parts = parts && plan_command(shard, op, &request->commands[i]);
+    for (uint32_t i = 0; i < request->count && parts; i++) {
+        parts = plan_command(shard, op, &request->commands[i]);
     }
-    if (parts) {
-        return true;
+    if (!parts) { /* commands as they are, for an operation that locks and fetches first */
+        clear(op);
+        op->general = true;
+        for (uint32_t i = 0; i < request->count; i++) {
+            const hf_request_command *c = &request->commands[i];
+            add_part(op, NO_SHARD, c->command, c->args, c->argc);
+        }
     }
-    /* Commands as they are, for an operation that locks and fetches first. */
-    clear(op);
-    op->general = true;
-    for (uint32_t i = 0; i < request->count; i++) {
-        const hf_request_command *c = &request->commands[i];
-        add_part(op, NO_SHARD, c->command, c->args, c->argc);
-    }
-    return !all_keys;
-}
-
-bool hf_plan__failed(const hf_op *op)
-{
-    return op->parts.failed || op->conditions.failed || op->pieces.failed || op->recipes.failed ||
-           op->homes.failed;
+    return !op->parts.failed && !op->conditions.failed && !op->pieces.failed &&
+           !op->recipes.failed && !op->homes.failed;
 }
 
 /* ---- The request as it was asked, from its parts ---- */
@@ -328,7 +319,7 @@ static bool put_request(const hf_op *op, hf_buf *commands, hf_buf *args, hf_buf 
     return true;
 }
 
-bool hf_plan__again(hf_shard *shard, hf_op *op, hf_bytes *reply)
+bool hf_plan__again(hf_shard *shard, hf_op *op)
 {
     if (fits(shard, op)) {
         return true;
@@ -337,23 +328,20 @@ bool hf_plan__again(hf_shard *shard, hf_op *op, hf_bytes *reply)
     hf_buf_open(&commands, shard->heap);
     hf_buf_open(&args, shard->heap);
     hf_buf_open(&part, shard->heap);
-    bool memory = put_request(op, &commands, &args, &part);
-    bool good = false;
-    if (memory) {
+    bool good = put_request(op, &commands, &args, &part);
+    if (good) {
         hf_request request = { .commands = (const hf_request_command *)(const void *)commands.data,
                                .count = op->command_count };
         hf_buf parts = op->parts; /* what the arguments point into */
         hf_buf_open(&op->parts, shard->heap);
         op->map_version = shard->map.changes;
         good = hf_plan__request(shard, op, &request);
-        memory = !hf_plan__failed(op);
         hf_buf_close(&parts);
     }
     hf_buf_close(&commands);
     hf_buf_close(&args);
     hf_buf_close(&part);
-    *reply = memory ? HF_LIT(HF_NOT_WITH_ALL_KEYS) : HF_LIT(HF_NO_MEMORY);
-    return good && memory;
+    return good;
 }
 
 void hf_plan__conditions(hf_op *op, const hf_request *request)

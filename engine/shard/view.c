@@ -1,4 +1,5 @@
 #include "engine/shard/owner_impl.h"
+#include "engine/shard/session/server.h"
 
 static const uint8_t user_space_end[] = { HF_SPACE_USER + 1 };
 
@@ -126,30 +127,99 @@ static bool scan_value(hf_view *view, const hf_cursor *cursor, hf_value *value)
     return value->kind != HF_KIND_NONE && !stored_expired(shard, value->expire_ms, view->ts);
 }
 
+/* ---- Keys in order: those of the table, and between them those that the transaction made ---- */
+
+typedef struct own_list {
+    hf_bytes from, to;
+    hf_buf keys; /* hf_bytes, sorted */
+} own_list;
+
+static void note_own(void *context, hf_bytes key, const hf_value *value)
+{
+    own_list *own = context;
+    if (value->kind != HF_KIND_NONE && hf_bytes_compare(key, own->from) >= 0 &&
+        hf_bytes_compare(key, own->to) < 0) {
+        hf_buf_raw(&own->keys, &key, sizeof key);
+    }
+}
+
+/* Without memory the view's command fails as one whose effects have no room. */
+static uint32_t sort_own(hf_view *view, own_list *own)
+{
+    uint32_t count = own->keys.size / (uint32_t)sizeof(hf_bytes);
+    if (own->keys.failed) {
+        view->mutations->failed = true;
+        return 0;
+    }
+    if (count > 1) {
+        hf_word_sort((hf_bytes *)(void *)own->keys.data, count);
+    }
+    return count;
+}
+
+/* The next of `count` that are left. */
+static const hf_bytes *own_next(const own_list *own, uint32_t count, bool reverse)
+{
+    const hf_bytes *keys = (const hf_bytes *)(const void *)own->keys.data;
+    uint32_t all = own->keys.size / (uint32_t)sizeof(hf_bytes);
+    return count == 0 ? NULL : &keys[reverse ? count - 1 : all - count];
+}
+
+static bool own_value(hf_view *view, hf_bytes key, hf_value *value)
+{
+    hf_shard *shard = view->context;
+    return hf_workspace_get(&shard->workspace, key, value) && value->kind != HF_KIND_NONE &&
+           !expired(shard, value->expire_ms, view->ts);
+}
+
+/* Below 0: the cursor's key comes first; above: the own one; 0: they are the same. */
+static int whose_turn(const own_list *own, bool more, const hf_cursor *cursor, const hf_bytes *next,
+                      bool reverse)
+{
+    more = more && (reverse ? hf_bytes_compare(cursor->key, own->from) >= 0
+                            : hf_bytes_compare(cursor->key, own->to) < 0);
+    if (!more || next == NULL) {
+        return more ? -1 : 1;
+    }
+    int order = hf_bytes_compare(cursor->key, *next);
+    return reverse ? -order : order;
+}
+
 static void owner_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
                        hf_view_visit *visit, void *context)
 {
     hf_shard *shard = view->context;
     hf_internal_key a;
     hf_internal_key b;
-    hf_bytes from = hf_internal_key_set(&a, start);
-    hf_bytes to = space_end(end.size == 0 ? end : hf_internal_key_set(&b, end));
+    own_list own = { .from = hf_internal_key_set(&a, start) };
+    own.to = space_end(end.size == 0 ? end : hf_internal_key_set(&b, end));
+    hf_buf_open(&own.keys, shard->heap);
+    if (shard->view_many) {
+        hf_workspace_each(&shard->workspace, note_own, &own);
+    }
+    uint32_t left = sort_own(view, &own);
     hf_cursor cursor;
-    bool more = reverse ? hf_table_seek_before(shard->table, to, &cursor)
-                        : hf_table_seek(shard->table, from, &cursor);
-    while (more) {
-        if (reverse ? hf_bytes_compare(cursor.key, from) < 0
-                    : hf_bytes_compare(cursor.key, to) >= 0) {
+    bool more = reverse ? hf_table_seek_before(shard->table, own.to, &cursor)
+                        : hf_table_seek(shard->table, own.from, &cursor);
+    for (;;) {
+        const hf_bytes *next = own_next(&own, left, reverse);
+        int order = whose_turn(&own, more, &cursor, next, reverse);
+        if (order > 0 && next == NULL) {
             break;
         }
         hf_value value;
-        if (scan_value(view, &cursor, &value) &&
-            !visit(context, hf_bytes_of(cursor.key.data + 1, cursor.key.size - 1), &value)) {
+        hf_bytes key = order > 0 ? *next : cursor.key;
+        bool there = order > 0 ? own_value(view, key, &value) : scan_value(view, &cursor, &value);
+        if (there && !visit(context, hf_bytes_of(key.data + 1, key.size - 1), &value)) {
             break;
         }
-        more =
-            reverse ? hf_table_prev(shard->table, &cursor) : hf_table_next(shard->table, &cursor);
+        left -= order >= 0;
+        if (order <= 0) {
+            more = reverse ? hf_table_prev(shard->table, &cursor)
+                           : hf_table_next(shard->table, &cursor);
+        }
     }
+    hf_buf_close(&own.keys);
 }
 
 typedef struct pick {
@@ -299,29 +369,57 @@ static void workspace_pending(hf_view *view, hf_bytes key, hf_bytes field,
     *pending = (hf_escrow_pending){ .min = INT64_MIN, .max = INT64_MAX };
 }
 
-/* Commands over the whole space never run on a workspace: the gateway refuses such a mixture. */
+/* All keys that are there: who runs a command over all keys has fetched all of them. */
 static void workspace_scan(hf_view *view, hf_bytes start, hf_bytes end, bool reverse,
                            hf_view_visit *visit, void *context)
 {
-    (void)view;
-    (void)start;
-    (void)end;
-    (void)reverse;
-    (void)visit;
-    (void)context;
-    HF_UNREACHABLE();
-}
-
-static hf_bytes workspace_pick(hf_view *view)
-{
-    (void)view;
-    HF_UNREACHABLE();
+    const hf_workspace *workspace = view->context;
+    hf_internal_key a;
+    hf_internal_key b;
+    own_list own = { .from = hf_internal_key_set(&a, start) };
+    own.to = space_end(end.size == 0 ? end : hf_internal_key_set(&b, end));
+    hf_buf_open(&own.keys, workspace->mutations.heap);
+    hf_workspace_all(workspace, note_own, &own);
+    for (uint32_t left = sort_own(view, &own); left > 0; left--) {
+        hf_bytes key = *own_next(&own, left, reverse);
+        hf_value value;
+        HF_ASSERT(hf_workspace_get(workspace, key, &value));
+        if (!hf_value_expired(value.expire_ms, view->ts) &&
+            !visit(context, hf_bytes_of(key.data + 1, key.size - 1), &value)) {
+            break;
+        }
+    }
+    hf_buf_close(&own.keys);
 }
 
 static uint64_t workspace_count(hf_view *view)
 {
-    (void)view;
-    HF_UNREACHABLE();
+    uint64_t count = 0;
+    hf_bytes all = hf_bytes_of(NULL, 0);
+    workspace_scan(view, all, all, false, count_one, &count);
+    return count;
+}
+
+typedef struct nth {
+    uint64_t left;
+    hf_bytes key;
+} nth;
+
+static bool find_nth(void *context, hf_bytes key, const hf_value *value)
+{
+    nth *n = context;
+    (void)value;
+    n->key = key;
+    return n->left-- != 0;
+}
+
+static hf_bytes workspace_pick(hf_view *view)
+{
+    uint64_t count = workspace_count(view);
+    nth n = { .left = count == 0 ? 0 : view->draw % count };
+    hf_bytes all = hf_bytes_of(NULL, 0);
+    workspace_scan(view, all, all, false, find_nth, &n);
+    return n.key;
 }
 
 static const hf_view_ops workspace_ops = {

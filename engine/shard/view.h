@@ -16,6 +16,8 @@ void hf_view__fetch(void *context, hf_bytes key, hf_value *value);
 int64_t hf_view__own_keys(hf_shard *shard);
 /* The stamp of a user key for WATCH: changes with every change, expiry included. */
 uint64_t hf_view__stamp(hf_shard *shard, hf_bytes user_key, uint64_t ts);
+/* All user keys, as an interval of internal ones. */
+void hf_owner__user_space(hf_bytes *start, hf_bytes *end);
 /* Internal form of a user key, in a buffer of the caller. */
 typedef struct hf_internal_key {
     uint8_t data[HF_KEY_SIZE_MAX + 1];

@@ -131,6 +131,13 @@ SCENES = {
     "only commands of the connection": alone(*multi(("CLIENT", "SETNAME", "me"), ("CLIENT", "GETNAME")),
                                              ("CLIENT", "GETNAME")),
     "nothing": alone(("MULTI",), ("EXEC",)),
+    "all keys, some of them made here": alone(*multi(
+        ("SET", "k1", "1"), ("MSET", "k2", "2", "z", "z"), ("DBSIZE",), ("KEYS", "k1"), ("KEYS", "z*"), ("FLUSHALL",),
+        ("DBSIZE",), ("SET", "z", "2"), ("RANDOMKEY",), ("KEYS", "*")), ("KEYS", "*")),
+    "all keys, some of them carried to another core": alone(*multi(
+        ("SET", "k1", "1"), ("RENAME", "k1", "z"), ("KEYS", "*"), ("DBSIZE",), ("COPY", "z", "a"), ("DBSIZE",),
+        ("FLUSHALL",), ("RENAME", "z", "k1"), ("KEYS", "*"), ("MSETNX", "a", "1", "z", "2"), ("DEL", "a"), ("RANDOMKEY",),
+        ("DBSIZE",)), ("KEYS", "*")),
     "behind others": alone(("SET", "k1", "1"), ("MGET", "k1", "z"), *multi(("SET", "z", "2"), ("WAIT", "0", "0"), ("GET", "z")),
                            ("MGET", "k1", "z"), ("ECHO", "end")),
 }

@@ -37,6 +37,7 @@ typedef enum form {
     RENAME,
     RENAMENX,
     EXEC,     /* MULTI: RENAME */
+    EXEC_ALL, /* MULTI: RENAME, KEYS of all places, DBSIZE */
     COPY_DEL, /* MULTI: COPY, DEL */
     TXN,      /* HF.TXN THEN 1 RENAME */
     TXN_ID,
@@ -99,6 +100,13 @@ static void send_carry(hf_workload *w, hf_actor *a)
     case EXEC:
         hf_client_put(c, "MULTI");
         hf_client_put(c, "RENAME %s %s", from, to);
+        hf_client_put(c, "EXEC");
+        break;
+    case EXEC_ALL:
+        hf_client_put(c, "MULTI");
+        hf_client_put(c, "RENAME %s %s", from, to);
+        hf_client_put(c, "KEYS ?/%c*", w->letter);
+        hf_client_put(c, "DBSIZE");
         hf_client_put(c, "EXEC");
         break;
     case COPY_DEL:
@@ -230,6 +238,46 @@ static void heard_one(hf_workload *w, hf_actor *a, const hf_reply *reply)
                     (int)op_of(a)->form, reply->kind, reply->integer);
         over(a, HF_HEARD_UNKNOWN);
     }
+}
+
+/* Each parcel is at one of its places, also where one was carried in the same transaction. */
+static void check_keys(hf_workload *w, const op *o, const hf_reply *carried, const hf_reply *keys)
+{
+    const parcels *p = w->state;
+    for (uint32_t parcel = 0; parcel < p->count; parcel++) {
+        uint32_t there = 0;
+        for (uint32_t i = 0; i < PLACES; i++) {
+            char key[HF_KEY_TEXT];
+            hf_workload_key(w, place_key(parcel, i), key);
+            for (uint32_t k = 0; k < keys->count; k++) {
+                bool is = hf_reply_is_text(&keys->items[k], key);
+                there += is;
+                if (is && carried->kind != '-' && parcel == o->at && i == o->from) {
+                    hf_run_fail(w->run, HF_RUN_WRONG, "carry: KEYS shows what was carried away");
+                }
+            }
+        }
+        if (there != 1) {
+            hf_run_fail(w->run, HF_RUN_WRONG, "carry: KEYS shows parcel %u %u times", parcel,
+                        there);
+        }
+    }
+}
+
+static void heard_exec_all(hf_workload *w, hf_actor *a, const hf_reply *reply)
+{
+    if (reply->kind != '*' || reply->count != 3) {
+        heard_one(w, a, reply); /* an error */
+        return;
+    }
+    const hf_reply *keys = &reply->items[1];
+    const hf_reply *size = &reply->items[2];
+    if (keys->kind == '*' && size->kind == ':' && size->integer >= (int64_t)keys->count) {
+        check_keys(w, op_of(a), &reply->items[0], keys);
+    } else {
+        hf_run_fail(w->run, HF_RUN_WRONG, "carry: KEYS and DBSIZE do not agree");
+    }
+    heard_one(w, a, &reply->items[0]);
 }
 
 static void heard_exec(hf_workload *w, hf_actor *a, const hf_reply *reply)
@@ -479,6 +527,8 @@ static void step(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t 
         step_dialogue(w, a, last);
     } else if (o->form == TXN_ID) {
         step_id(w, a, last);
+    } else if (o->form == EXEC_ALL && last != NULL) {
+        heard_exec_all(w, a, last);
     } else if (last == NULL) {
         over(a, HF_HEARD_UNKNOWN);
     } else {

@@ -9,6 +9,7 @@ typedef struct entry {
     uint32_t bytes, bytes_size; /* in values */
     uint8_t kind;
     bool written;
+    uint16_t note;
 } entry;
 
 typedef struct undo {
@@ -130,17 +131,35 @@ static void value_of(const hf_workspace *w, const entry *e, hf_value *value)
                          .bytes = hf_bytes_of(w->values.data + e->bytes, e->bytes_size) };
 }
 
+/* NULL: not known. */
+static entry *find(const hf_workspace *w, hf_bytes key)
+{
+    uint32_t slot = w->entry_count == 0 ? 0 : *slot_for(w, key, hash_of(key));
+    return slot == 0 ? NULL : entry_at(w, slot - 1);
+}
+
 bool hf_workspace_get(const hf_workspace *w, hf_bytes key, hf_value *value)
 {
-    if (w->entry_count == 0) {
-        return false;
+    const entry *e = find(w, key);
+    if (e != NULL) {
+        value_of(w, e, value);
     }
-    uint32_t slot = *slot_for(w, key, hash_of(key));
-    if (slot == 0) {
-        return false;
+    return e != NULL;
+}
+
+void hf_workspace_note(hf_workspace *w, hf_bytes key, uint16_t note)
+{
+    entry *e = find(w, key);
+    if (e != NULL) {
+        e->note = note;
     }
-    value_of(w, entry_at(w, slot - 1), value);
-    return true;
+}
+
+bool hf_workspace_noted(const hf_workspace *w, hf_bytes key, uint16_t *note)
+{
+    const entry *e = find(w, key);
+    *note = e != NULL ? e->note : 0;
+    return e != NULL;
 }
 
 /* The entry's index; made (kind NONE) if absent. UINT32_MAX: no memory. */
@@ -293,14 +312,24 @@ void hf_workspace_rollback(hf_workspace *w, hf_workspace_mark mark)
     w->applied = mark.mutations;
 }
 
-void hf_workspace_each(const hf_workspace *w, hf_workspace_visit *visit, void *context)
+static void each(const hf_workspace *w, bool all, hf_workspace_visit *visit, void *context)
 {
     for (uint32_t i = 0; i < w->entry_count; i++) {
         const entry *e = entry_at(w, i);
-        if (e->written) {
+        if (all || e->written) {
             hf_value value;
             value_of(w, e, &value);
             visit(context, key_of(w, e), &value);
         }
     }
+}
+
+void hf_workspace_each(const hf_workspace *w, hf_workspace_visit *visit, void *context)
+{
+    each(w, false, visit, context);
+}
+
+void hf_workspace_all(const hf_workspace *w, hf_workspace_visit *visit, void *context)
+{
+    each(w, true, visit, context);
 }

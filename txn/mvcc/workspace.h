@@ -40,6 +40,9 @@ void hf_workspace_reset(hf_workspace *workspace);
 bool hf_workspace_get(const hf_workspace *workspace, hf_bytes key, hf_value *value);
 /* Records a value read from elsewhere, the base that later mutations build on; ignored if known. */
 void hf_workspace_base(hf_workspace *workspace, hf_bytes key, const hf_value *value);
+/* A number that the caller keeps with a key that is known. */
+void hf_workspace_note(hf_workspace *workspace, hf_bytes key, uint16_t note);
+bool hf_workspace_noted(const hf_workspace *workspace, hf_bytes key, uint16_t *note);
 /* Called with a key whose base is not known yet, before a mutation that needs it is applied. */
 typedef void hf_workspace_fetch(void *context, hf_bytes key, hf_value *value);
 /* Brings the values up to the mutations appended since. HF_E_TOOBIG: a record would outgrow its
@@ -49,8 +52,10 @@ HF_MUST_USE hf_err hf_workspace_apply(hf_workspace *workspace, hf_workspace_fetc
 
 hf_workspace_mark hf_workspace_mark_now(const hf_workspace *workspace);
 void hf_workspace_rollback(hf_workspace *workspace, hf_workspace_mark mark);
-/* Calls back with every key that was written, and what it holds now. */
+/* Calls back with every key that was written, and what it holds now; hf_workspace_all(): also with
+ * those that were fetched. */
 typedef void hf_workspace_visit(void *context, hf_bytes key, const hf_value *value);
 void hf_workspace_each(const hf_workspace *workspace, hf_workspace_visit *visit, void *context);
+void hf_workspace_all(const hf_workspace *workspace, hf_workspace_visit *visit, void *context);
 
 #endif
