@@ -235,7 +235,7 @@ size_t hf_raft_size(const hf_raft_limits *limits);
 hf_raft *hf_raft_open(void *at, const hf_raft_limits *limits, const hf_raft_start *start);
 /* The entries that follow, one by one. False: no room (limits.runs): open it with more. */
 bool hf_raft_replay(hf_raft *raft, const hf_raft_entry *entry);
-/* Moves to a block with other limits, at least as large. */
+/* Moves to a block with other limits, at least as large. Then step HF_RAFT_TICK. */
 hf_raft *hf_raft_move(void *at, const hf_raft_limits *limits, const hf_raft *raft);
 
 /* HF_E_MOVED: another leads (hf_raft_leader). HF_E_BUSY: not while what goes on now goes on.
