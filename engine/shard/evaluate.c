@@ -228,7 +228,7 @@ void hf_owner__stub(hf_shard *shard, hf_buf *out, const uint8_t id[16], bool com
 }
 
 /* Appends the effects and applies them. HF_E_*: nothing happened. */
-static hf_err commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *lsn)
+hf_err hf_owner__commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *lsn)
 {
     if (effects.size != 0 && !hf_owner__has_memory(shard, effects)) {
         return HF_E_NOMEM;
@@ -343,7 +343,7 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
                                  ? HF_LIT("-CONDFAILED a condition does not hold\r\n")
                                  : hf_buf_view(&shard->replies);
             stub_put(shard, &shard->mutations, msg->id, false, ts, msg->digest, reply);
-            hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+            hf_err err = hf_owner__commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
             if (err != HF_OK) {
                 append_error(shard, msg, NULL, err);
                 return;
@@ -364,7 +364,7 @@ void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation 
         effects->failed = effects->failed || shard->message.failed;
     }
     hf_err err = effects->failed      ? HF_E_NOMEM
-                 : effects->size != 0 ? commit(shard, hf_buf_view(effects), ts, &lsn)
+                 : effects->size != 0 ? hf_owner__commit(shard, hf_buf_view(effects), ts, &lsn)
                                       : keep_time(shard, msg, ts, &lsn);
     if (err != HF_OK) {
         append_error(shard, msg, NULL, err);
@@ -522,7 +522,7 @@ void hf_owner__cancel_id(hf_shard *shard, const hf_msg_txn *msg)
     hf_bytes reason = HF_LIT("-TXNCONFLICT cancelled by a question for its outcome\r\n");
     hf_buf_reset(&shard->mutations);
     stub_put(shard, &shard->mutations, msg->id, false, ts, 0, reason);
-    hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+    hf_err err = hf_owner__commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
     if (err != HF_OK) {
         append_error(shard, msg, NULL, err);
         return;
@@ -542,7 +542,7 @@ void hf_owner__record_abort(hf_shard *shard, const hf_msg_txn *msg)
     hf_bytes reply = hf_txn_mutations(msg, &shard->args);
     hf_buf_reset(&shard->mutations);
     stub_put(shard, &shard->mutations, msg->id, false, ts, msg->digest, reply);
-    hf_err err = commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
+    hf_err err = hf_owner__commit(shard, hf_buf_view(&shard->mutations), ts, &lsn);
     if (err != HF_OK) {
         append_error(shard, msg, NULL, err);
         return;

@@ -93,9 +93,7 @@ hf_ticket hf_gateway__ticket(const hf_op *op)
 
 uint16_t hf_gateway__home(const hf_shard *shard, hf_bytes user_key)
 {
-    hf_internal_key key;
-    hf_bytes internal = hf_internal_key_set(&key, user_key);
-    return shard->map.ranges[hf_range_find(&shard->map, internal)].shard;
+    return shard->map.ranges[hf_range_find_user(&shard->map, HF_SPACE_USER, user_key)].shard;
 }
 
 uint64_t hf_gateway__hash(const hf_shard *shard, hf_bytes user_key)

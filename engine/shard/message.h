@@ -112,7 +112,7 @@ typedef struct hf_msg_one {
     uint16_t command;
     uint8_t proto;
     uint8_t in_order; /* the ticket's connection is the client whose order it keeps */
-    uint8_t pad[4];
+    uint32_t range;   /* where the sender's map has the key */
     /* argc x u32 size; then each argument, behind a byte HF_SPACE_USER: with it a key is internal
      */
 } hf_msg_one;

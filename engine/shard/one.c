@@ -2,6 +2,7 @@
 #include "engine/shard/gateway_impl.h"
 #include "engine/shard/owner_impl.h"
 #include "engine/shard/pack.h"
+#include "engine/shard/session/session_impl.h"
 
 /* ---- At the gateway ---- */
 
@@ -53,7 +54,8 @@ hf_started hf_one__start(hf_shard *shard, const hf_request *request)
     const hf_request_command *c = request->commands;
     uint32_t key = (uint32_t)c->command->key_first;
     uint64_t size = sizeof(hf_msg_one) + body_size(c->args, c->argc);
-    uint16_t home = hf_gateway__home(shard, c->args[key]);
+    uint32_t range = hf_range_find_user(&shard->map, HF_SPACE_USER, c->args[key]);
+    uint16_t home = shard->map.ranges[range].shard;
     hf_msg_one *msg =
         size > HF_PACK_MESSAGE_MAX ? NULL : hf_pack__add(shard, home, HF_MSG_ONE, (uint32_t)size);
     if (msg == NULL) {
@@ -68,9 +70,23 @@ hf_started hf_one__start(hf_shard *shard, const hf_request *request)
     msg->command = c->command->id;
     msg->proto = request->proto;
     msg->in_order = request->in_order;
-    memset(msg->pad, 0, sizeof msg->pad);
+    msg->range = range;
     msg->hash = hf_table_hash(shard->table, put_args(msg, c->args, c->argc, key));
     return HF_STARTED;
+}
+
+bool hf_one__replied(hf_shard *shard, const hf_msg_result *msg)
+{
+    enum { HOW = HF_TICKET_OP | HF_TICKET_FORM_MASK << HF_TICKET_FORM_SHIFT };
+    if ((msg->ticket.form & HOW) != HF_FORM_SINGLE << HF_TICKET_FORM_SHIFT ||
+        msg->ending != HF_ENDING_DONE) {
+        return false;
+    }
+    hf_hlc_observe(&shard->clock, msg->ts);
+    shard->session->reply_ts = msg->ts;
+    hf_session__complete(shard, msg->ticket, hf_msg_body(&msg->head, sizeof *msg));
+    shard->session->reply_ts = 0;
+    return true;
 }
 
 /* ---- At the owner ---- */
@@ -111,7 +127,7 @@ static bool may_run(hf_shard *shard, const hf_msg_one *msg, const hf_command *co
     if (!hf_order__in_turn(shard, msg->head.from, client, msg->heard, NULL)) {
         return false;
     }
-    hf_range *range = &shard->map.ranges[hf_range_find(&shard->map, key)];
+    hf_range *range = &shard->map.ranges[hf_range_find_near(&shard->map, key, msg->range)];
     if (range->shard != shard->self || range->frozen || shard->stalled_first != NULL ||
         (writes(command) && !hf_owner__log_has_room(shard, &msg->head))) {
         return false;
@@ -163,6 +179,37 @@ static void go_the_long_way(hf_shard *shard, const hf_msg_one *msg, const hf_txn
     hf_owner__run_ready(shard);
 }
 
+/* The usual end: the effects are committed, if there are any, and the command's reply is the
+ * answer. False: it ended otherwise, and nothing happened. The reply is written where it will be
+ * sent from, field by field: what is passed on as a struct waits for all stores before it. */
+static bool end_as_usual(hf_shard *shard, const hf_msg_one *msg, const evaluation *e)
+{
+    const hf_buf *effects = &shard->mutations;
+    uint64_t lsn = shard->view_lsn;
+    uint64_t ts = e->view.ts;
+    if (e->ending != HF_ENDING_DONE || effects->failed ||
+        (effects->size != 0 ? hf_owner__commit(shard, hf_buf_view(effects), ts, &lsn) != HF_OK
+                            : shard->view_expired)) {
+        return false;
+    }
+    uint32_t size = shard->replies.size;
+    hf_msg_result *reply =
+        hf_pack__hold(shard, lsn, msg->head.from, HF_MSG_REPLY, (uint32_t)sizeof *reply + size);
+    if (reply == NULL) {
+        hf_owner__answer(shard, &shard->one_as, HF_ENDING_DONE, ts, lsn,
+                         hf_buf_view(&shard->replies));
+        return true;
+    }
+    memset(&reply->attempt, 0, sizeof *reply - offsetof(hf_msg_result, attempt));
+    reply->ticket.place = msg->ticket.place;
+    reply->ticket.number = msg->ticket.number;
+    reply->ticket.form = msg->ticket.form;
+    reply->ts = ts;
+    reply->ending = HF_ENDING_DONE;
+    hf_bytes_copy((uint8_t *)(reply + 1), hf_buf_view(&shard->replies));
+    return true;
+}
+
 void hf_owner__one(hf_shard *shard, const hf_msg_one *msg)
 {
     hf_txn_command c;
@@ -185,7 +232,7 @@ void hf_owner__one(hf_shard *shard, const hf_msg_one *msg)
         shard->one_hash = msg->hash;
         hf_owner__evaluate_one(shard, as, &c, &e);
         ran = !e.waits;
-        if (ran) {
+        if (ran && !end_as_usual(shard, msg, &e)) {
             hf_owner__end_one_phase(shard, as, &e);
         }
         shard->one_key = hf_bytes_of(NULL, 0);

@@ -13,5 +13,7 @@
 /* Whether the request can go the short way. */
 bool hf_one__fits(const hf_request *request);
 hf_started hf_one__start(hf_shard *shard, const hf_request *request);
+/* The answer, if it is one that a command's reply tells whole. False: hf_gateway__result(). */
+bool hf_one__replied(hf_shard *shard, const hf_msg_result *msg);
 
 #endif

@@ -80,6 +80,8 @@ void hf_owner__evaluate(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
 /* The same of a single command; the rest of `msg` says how it is meant. */
 void hf_owner__evaluate_one(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_command *command,
                             evaluation *e);
+/* Appends the effects and applies them. HF_E_*: nothing happened. */
+hf_err hf_owner__commit(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t *lsn);
 void hf_owner__end_one_phase(hf_shard *shard, const hf_msg_txn *msg, evaluation *e);
 void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e);
 bool hf_owner__check_stub(hf_shard *shard, const hf_msg_txn *msg, hf_part *part);

@@ -20,7 +20,7 @@ typedef struct hf_range {
     uint64_t operations; /* since the last look of the balancer */
     uint64_t recent;     /* in the second before */
     hf_bytes start;      /* owned by the map */
-    uint64_t head;       /* its first eight bytes, as a number that orders as they do */
+    uint64_t head[2];    /* its first 16 bytes, as numbers that order as they do */
 } hf_range;
 
 typedef struct hf_range_map {
@@ -34,6 +34,10 @@ HF_MUST_USE bool hf_range_map_open(hf_range_map *map, hf_heap *heap);
 void hf_range_map_clear(hf_range_map *map);
 /* Index of the range that holds the key. */
 uint32_t hf_range_find(const hf_range_map *map, hf_bytes key);
+/* The same of a key whose space byte does not stand before it. */
+uint32_t hf_range_find_user(const hf_range_map *map, uint8_t space, hf_bytes user);
+/* The same, sooner if it is `guess`: as another shard's map has it. */
+uint32_t hf_range_find_near(const hf_range_map *map, hf_bytes key, uint32_t guess);
 /* The end of the range at `index`: empty for the last. */
 hf_bytes hf_range_end(const hf_range_map *map, uint32_t index);
 /* Adds or replaces (same start) a range by generation. HF_E_FULL, HF_E_NOMEM. */

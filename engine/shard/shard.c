@@ -1,4 +1,5 @@
 #include "engine/shard/move.h"
+#include "engine/shard/one.h"
 #include "engine/shard/pack.h"
 #include "engine/shard/session/session.h"
 #include "engine/shard/shard_impl.h"
@@ -155,6 +156,11 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
         hf_owner__lock_read(shard, (const hf_msg_lock_read *)(const void *)msg, NULL);
         break;
     case HF_MSG_REPLY:
+        if (hf_one__replied(shard, (const hf_msg_result *)(const void *)msg)) {
+            return; /* nobody waited for it */
+        }
+        hf_gateway__result(shard, (const hf_msg_result *)(const void *)msg);
+        break;
     case HF_MSG_PREPARED:
     case HF_MSG_REFUSED:
     case HF_MSG_LOCKED:

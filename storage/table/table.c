@@ -338,7 +338,6 @@ static void put_new(hf_table *table, hf_bytes key, uint64_t hash, const hf_value
 static void put_newest(hf_table *table, hf_table__entry *e, const hf_value *value, uint64_t ts,
                        uint64_t lsn, bool keep)
 {
-    hf_value v = *value;
     if ((e->state.flags & HF_STATE_STRAY) != 0) {
         uint64_t hash = hf_table_hash(table, hf_table__key(e));
         hf_table__hash_remove(table, e, hash);
@@ -347,9 +346,9 @@ static void put_newest(hf_table *table, hf_table__entry *e, const hf_value *valu
     hf_table__weigh(table, e, -1);
     if (keep) {
         supersede(table, e);
-        set_value(table, &e->state, NULL, &v);
+        set_value(table, &e->state, NULL, value);
     } else {
-        replace_value(table, &e->state, &v);
+        replace_value(table, &e->state, value);
     }
     e->state.ts = ts;
     e->state.lsn = lsn;

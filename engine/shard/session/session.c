@@ -46,7 +46,7 @@ bool hf_session__open(hf_shard *shard)
            hf_server__open(shard);
 }
 
-static void conn_bufs(hf_conn *conn, hf_buf *all[9])
+static void conn_bufs(hf_conn *conn, hf_buf *all[10])
 {
     all[0] = &conn->in;
     all[1] = &conn->arg_slices;
@@ -57,6 +57,7 @@ static void conn_bufs(hf_conn *conn, hf_buf *all[9])
     all[6] = &conn->lib_version;
     all[7] = &conn->queued;
     all[8] = &conn->watches;
+    all[9] = &conn->early;
 }
 
 static void refuse_conn(hf_shard *shard, hf_conn_id id, hf_listener listener)
@@ -85,9 +86,9 @@ void hf_session__accept(hf_shard *shard, hf_conn_id id, hf_listener listener)
     }
     memset(conn, 0, sizeof *conn);
     memset(slots, 0, sizeof(hf_slot) * HF_SLOTS_LEAST);
-    hf_buf *all[9];
+    hf_buf *all[10];
     conn_bufs(conn, all);
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         hf_buf_open(all[i], shard->heap);
     }
     conn->id = id;
@@ -147,9 +148,9 @@ void hf_session__closed(hf_shard *shard, hf_conn_id id)
             hf_buf_close(reply);
         }
     }
-    hf_buf *all[9];
+    hf_buf *all[10];
     conn_bufs(conn, all);
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         hf_buf_close(all[i]);
     }
     hf_heap_give(shard->heap, conn->slots);
@@ -226,6 +227,36 @@ static hf_slot *slot_new(hf_shard *shard, hf_conn *conn)
     return slot;
 }
 
+/* What came early is empty again: its memory serves the next ones. */
+static void early_taken(const hf_shard *shard, hf_conn *conn)
+{
+    if (--conn->early_count == 0) {
+        hf_buf_reset(&conn->early);
+        hf_buf_trim(&conn->early, hf_weight__spare(shard));
+    }
+}
+
+/* A small reply before its turn lies with the others: no memory is asked for. False: not this one.
+ */
+static bool keep_early(hf_conn *conn, hf_slot *slot, hf_bytes reply)
+{
+    hf_buf *early = &conn->early;
+    if (reply.size == 0 || reply.size > HF_EARLY_MOST || slot->reply.heap != NULL ||
+        early->size + reply.size > HF_EARLY_BYTES) {
+        return false;
+    }
+    uint8_t *at = hf_buf_extend(early, reply.size);
+    if (at == NULL) {
+        early->failed = false;
+        return false;
+    }
+    memcpy(at, reply.data, reply.size);
+    slot->early_at = early->size - reply.size;
+    slot->early = (uint16_t)reply.size;
+    conn->early_count++;
+    return true;
+}
+
 /* Moves finished replies at the front of the queue to the output. */
 static void move_finished(hf_shard *shard, hf_conn *conn)
 {
@@ -234,7 +265,10 @@ static void move_finished(hf_shard *shard, hf_conn *conn)
         if (!slot->done) {
             break;
         }
-        if (slot->reply.heap != NULL) {
+        if (slot->early != 0) {
+            hf_buf_raw(&conn->out, conn->early.data + slot->early_at, slot->early);
+            early_taken(shard, conn);
+        } else if (slot->reply.heap != NULL) {
             if (!slot->mute) {
                 hf_buf_raw(&conn->out, slot->reply.data, slot->reply.size);
             }
@@ -368,20 +402,28 @@ void hf_conn__replied(hf_shard *shard, hf_conn *conn, uint32_t number, hf_bytes 
         conn->watch_lost = true;
         conn->watch_asked = conn->watch_count;
     }
-    hf_buf *out = slot_buf(shard, conn, number);
-    if (conn->attributes && conn->proto == 3 && shard->session->reply_ts != 0) {
-        hf_buf_raw(out, "|1\r\n", 4);
-        hf_resp_simple(out, "ts");
-        hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
-    }
-    hf_buf_raw(out, reply.data, reply.size);
-    if (out->failed) {
-        hf_conn__close(shard, conn);
+    bool tells = conn->attributes && conn->proto == 3 && shard->session->reply_ts != 0;
+    uint32_t had = conn->out.capacity + conn->early.capacity;
+    bool early = number != conn->first && conn->listener != HF_LISTENER_LOCAL && !tells &&
+                 !slot->mute && conn->exec == NULL; /* which takes replies from their slots */
+    if (!early || !keep_early(conn, slot, reply)) {
+        hf_buf *out = slot_buf(shard, conn, number);
+        if (tells) {
+            hf_buf_raw(out, "|1\r\n", 4);
+            hf_resp_simple(out, "ts");
+            hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
+        }
+        hf_buf_raw(out, reply.data, reply.size);
+        if (out->failed) {
+            hf_conn__close(shard, conn);
+        }
     }
     note_size(shard, conn, reply.size);
     finish(shard, conn, slot);
-    hf_weight__of(shard->session, conn);
-    hf_weight__limit(shard);
+    if (conn->out.capacity + conn->early.capacity != had) {
+        hf_weight__of(shard->session, conn);
+        hf_weight__limit(shard);
+    }
 }
 
 void hf_session__complete(hf_shard *shard, hf_ticket ticket, hf_bytes reply)

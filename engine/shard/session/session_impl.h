@@ -20,6 +20,8 @@ enum {
     HF_REPLIES_LARGE = 4 << 20, /* bytes of large replies that a connection should have under way */
     HF_WEIGHT_PART = 4,         /* all buffers of connections: at most this part of the memory */
     HF_WEIGHT_LEAST = 64 * 1024, /* a connection with less is not cut off for it */
+    HF_EARLY_MOST = 1024,        /* bytes of a reply that waits for its turn with others, ... */
+    HF_EARLY_BYTES = 16 * 1024,  /* ... and of all of them */
     HF_KEEP_BYTES = 16 * 1024,   /* buffer memory that an idle connection may keep */
     HF_MULTI_BYTES_MAX = 16 << 20,
     HF_MULTI_COMMANDS_MAX = 60000,
@@ -37,13 +39,17 @@ enum {
 
 /* One request whose reply is not sent yet. */
 typedef struct hf_slot {
-    hf_buf reply; /* when it came before its turn */
+    hf_buf reply; /* when it came before its turn, and is large or written piece by piece */
     bool done;
     bool watch;       /* a WATCH: its answer is stamps, or an error */
     bool multi;       /* over several shards: it may be retried, so later ones on its keys wait */
     bool mute;        /* CLIENT REPLY: nobody wants to know */
     uint16_t command; /* of the table; UINT16_MAX: none */
-    uint32_t tag;     /* of a local connection: the request's number */
+    uint16_t early;   /* bytes of its reply in conn->early; 0: it is not there */
+    union {
+        uint32_t tag;      /* of a local connection: the request's number */
+        uint32_t early_at; /* of the others: where in conn->early */
+    };
     /* The version of the map of ranges by which it went out in one message; 0: it is over several
      * shards, or came back and waits; HF_SENT_NOWHERE: it has no keys. */
     uint32_t sent_by;
@@ -68,10 +74,12 @@ typedef struct hf_conn {
     hf_resp_parser parser;
     hf_buf arg_slices; /* of hf_resp_arg */
     hf_buf out, sending;
-    uint32_t tag;      /* of a local connection: the number of the request at hand ... */
-    uint32_t frame_at; /* ... and where its reply begins in `out` */
-    uint32_t reply_at; /* where the reply at hand begins in its buffer */
-    uint16_t command;  /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
+    hf_buf early;         /* small replies that came before their turn: slot->early */
+    uint32_t early_count; /* of them; 0: it is empty */
+    uint32_t tag;         /* of a local connection: the number of the request at hand ... */
+    uint32_t frame_at;    /* ... and where its reply begins in `out` */
+    uint32_t reply_at;    /* where the reply at hand begins in its buffer */
+    uint16_t command;     /* the last one, for CLIENT LIST; UINT16_MAX: none yet */
     bool is_sending, receive_off, closing, close_after, has_barrier;
     bool wants_more;                 /* what is gathered is part of one request */
     bool ended;                      /* the client sends no more */

@@ -11,11 +11,12 @@
 /* Asked after whatever changes the connection's buffers. */
 static inline void hf_weight__of(hf_session *session, hf_conn *conn)
 {
-    uint64_t weight = conn->closing ? 0
-                                    : (uint64_t)conn->in.capacity + conn->out.capacity +
-                                          conn->sending.capacity + conn->queued.capacity +
-                                          conn->watches.capacity + conn->arg_slices.capacity +
-                                          (conn->exec == NULL ? 0 : hf_exec__weight(conn));
+    uint64_t weight =
+        conn->closing
+            ? 0
+            : (uint64_t)conn->in.capacity + conn->out.capacity + conn->sending.capacity +
+                  conn->early.capacity + conn->queued.capacity + conn->watches.capacity +
+                  conn->arg_slices.capacity + (conn->exec == NULL ? 0 : hf_exec__weight(conn));
     session->weight += weight - conn->weight;
     conn->weight = weight;
 }

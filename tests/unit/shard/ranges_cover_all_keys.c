@@ -1,5 +1,6 @@
 /* The range map: every key has one owner, the higher generation wins, and the map survives its
  * encoding. */
+#include "engine/base/prng.h"
 #include "engine/shard/range.h"
 
 #include <setjmp.h>
@@ -64,6 +65,43 @@ static void a_range_begins_at_its_start_and_ends_before_the_next(void **state)
     assert_int_equal(owner(f, "zzzz"), 2);
     hf_bytes end = hf_range_end(&f->map, 1);
     assert_true(hf_bytes_equal(end, HF_LIT("t")));
+}
+
+/* Few letters and many lengths, zeros among them: what is compared first, the first bytes as
+ * numbers, tells many of them not apart. */
+static hf_bytes some_key(hf_prng *prng, uint8_t at[24])
+{
+    static const uint8_t letters[] = { 0, 0, 1, 'a', 255 };
+    uint32_t size = 1 + (uint32_t)hf_prng_below(prng, 20);
+    for (uint32_t i = 0; i < size; i++) {
+        at[i] = i < 14 ? 1 : letters[hf_prng_below(prng, sizeof letters)];
+    }
+    return hf_bytes_of(at, size);
+}
+
+static void a_range_is_found_in_every_way(void **state)
+{
+    fixture *f = *state;
+    hf_prng prng = hf_prng_of(7);
+    uint8_t at[24];
+    for (uint16_t i = 0; i < 40; i++) {
+        hf_bytes start = some_key(&prng, at);
+        assert_int_equal(hf_range_put(&f->map, start, 2u + i, 1, i), HF_OK);
+    }
+    for (uint32_t i = 0; i < 20000; i++) {
+        hf_bytes key = some_key(&prng, at);
+        uint32_t right = 0;
+        while (right + 1 < f->map.count &&
+               hf_bytes_compare(f->map.ranges[right + 1].start, key) <= 0) {
+            right++;
+        }
+        hf_bytes user = hf_bytes_of(key.data + 1, key.size - 1);
+        uint32_t guess = (uint32_t)hf_prng_below(&prng, f->map.count + 2);
+        assert_int_equal(hf_range_find(&f->map, key), right);
+        assert_int_equal(hf_range_find_user(&f->map, key.data[0], user), right);
+        assert_int_equal(hf_range_find_near(&f->map, key, guess), right);
+        assert_int_equal(hf_range_find_near(&f->map, key, right), right);
+    }
 }
 
 static void the_higher_generation_wins_in_any_order(void **state)
@@ -140,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_range_holds_every_key, open_map, close_map),
         cmocka_unit_test_setup_teardown(a_range_begins_at_its_start_and_ends_before_the_next,
                                         open_map, close_map),
+        cmocka_unit_test_setup_teardown(a_range_is_found_in_every_way, open_map, close_map),
         cmocka_unit_test_setup_teardown(the_higher_generation_wins_in_any_order, open_map,
                                         close_map),
         cmocka_unit_test_setup_teardown(a_map_survives_its_encoding, open_map, close_map),
