@@ -176,10 +176,10 @@ void hf_owner__apply(hf_shard *shard, hf_bytes effects, uint64_t ts, uint64_t ls
 {
     hf_reader reader = hf_reader_of(effects);
     hf_mutation mutation;
-    while (hf_mutation_next(&reader, &mutation)) {
+    while (reader.at != reader.end && hf_mutation_next(&reader, &mutation)) {
         hf_owner__apply_one(shard, &mutation, hf_shard__hash(shard, mutation.key), ts, lsn);
     }
-    HF_ASSERT(!reader.bad);
+    HF_ASSERT(!reader.bad && reader.at == reader.end);
 }
 
 /* The last millisecond at which the id is taken. */

@@ -79,8 +79,35 @@ void hf_resp_integer(hf_buf *out, int64_t value)
     put_head(out, ':', value);
 }
 
+/* Up to 99 bytes: the head is written in place. Digits that are put down one by one and copied as a
+ * word at once would wait for each other. */
+static bool short_bulk(hf_buf *out, hf_bytes value)
+{
+    if (value.size > 99) {
+        return false;
+    }
+    uint32_t digits = value.size < 10 ? 1 : 2;
+    uint8_t *at = hf_buf_extend(out, digits + value.size + 5);
+    if (at == NULL) {
+        return true;
+    }
+    at[0] = '$';
+    if (digits == 2) {
+        at[1] = (uint8_t)('0' + value.size / 10);
+    }
+    at[digits] = (uint8_t)('0' + value.size % 10);
+    at += 1 + digits;
+    memcpy(at, "\r\n", 2);
+    hf_bytes_copy(at + 2, value);
+    memcpy(at + 2 + value.size, "\r\n", 2);
+    return true;
+}
+
 void hf_resp_bulk(hf_buf *out, hf_bytes value)
 {
+    if (short_bulk(out, value)) {
+        return;
+    }
     char text[24];
     text[0] = '$';
     uint32_t head = 1 + hf_resp__integer_to(value.size, text + 1);

@@ -12,6 +12,9 @@
 #include "storage/table/table_impl.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { LINE = 64, TAG_SHIFT = 48, FETCH_LINES = 3 };
 #define ADDRESS_MASK ((UINT64_C(1) << TAG_SHIFT) - 1)
@@ -139,9 +142,18 @@ uint64_t hf_table_hash(const hf_table *table, hf_bytes key)
 static inline uint32_t slots_with(const uint64_t *slots, uint64_t tag)
 {
     uint32_t with = 0;
+#ifdef __SSE2__
+    const __m128i *at = (const __m128i *)(const void *)slots;
+    const __m128i tags = _mm_set1_epi64x((long long)(tag << TAG_SHIFT));
+    for (uint32_t i = 0; i < HF_HASH_SLOTS / 2; i++) { /* the sign of two slots is their tag's */
+        __m128i same = _mm_cmpeq_epi16(_mm_loadu_si128(at + i), tags);
+        with |= (uint32_t)_mm_movemask_pd(_mm_castsi128_pd(same)) << (2 * i);
+    }
+#else
     for (uint32_t i = 0; i < HF_HASH_SLOTS; i++) {
         with |= (uint32_t)(slots[i] >> TAG_SHIFT == tag) << i;
     }
+#endif
     return with;
 }
 

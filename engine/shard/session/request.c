@@ -197,7 +197,8 @@ bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
         conn->multi_broken = conn->multi_broken || conn->multi;
         return hf_word_reply(shard, conn, hf_buf_view(error));
     }
-    if (hf_server__paused(shard, command, args, argc)) {
+    if (shard->io->now_ns < hf_server_of(shard)->pause_until_ns &&
+        hf_server__paused(shard, command, args, argc)) {
         return false;
     }
     HF_ASSERT(command != NULL); /* not knowing it was an error */
