@@ -261,7 +261,8 @@ class Transactions(unittest.TestCase):
         for turn in range(50):
             client = self.node.client()
             client.send_raw(b"".join(holdfast.encode(*one) for one in multi(
-                ("SET", "k1:gone", turn), ("INFO",), ("CLIENT", "LIST"), ("SET", "z:gone", turn), ("CLIENT", "KILL", "SKIPME", "no", "ID", "0"))))
+                ("SET", "k1:gone", turn), ("INFO",), ("CLIENT", "LIST"), ("SET", "z:gone", turn),
+                ("CLIENT", "KILL", "SKIPME", "no", "ID", "0"))))
             client.close()
         with self.node.client() as client:
             holdfast.until(lambda: int(re.search(rb"connected_clients:(\d+)", client("INFO"))[1]) == 1, lambda: client("PING"))
