@@ -144,7 +144,8 @@ static inline uint32_t slots_with(const uint64_t *slots, uint64_t tag)
     uint32_t with = 0;
 #ifdef __SSE2__
     const __m128i *at = (const __m128i *)(const void *)slots;
-    const __m128i tags = _mm_set1_epi64x((long long)(tag << TAG_SHIFT));
+    const uint64_t high = tag << TAG_SHIFT;
+    const __m128i tags = _mm_set1_epi64x((long long)high);
     for (uint32_t i = 0; i < HF_HASH_SLOTS / 2; i++) { /* the sign of two slots is their tag's */
         __m128i same = _mm_cmpeq_epi16(_mm_loadu_si128(at + i), tags);
         with |= (uint32_t)_mm_movemask_pd(_mm_castsi128_pd(same)) << (2 * i);
