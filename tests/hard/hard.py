@@ -52,7 +52,7 @@ class Neighbour:
         return self
 
     def __exit__(self, kind, *_):
-        out, _ = self.process.communicate(b"", timeout=LIMIT)
+        out, _ = self.process.communicate(b"", timeout=5 * LIMIT)  # it may have rounds to go
         if kind is not None:
             return
         if self.process.returncode != 0:
