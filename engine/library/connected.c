@@ -125,22 +125,34 @@ static hf_err resolve(hf_nodes *nodes, const char *host, const char *port)
     return HF_OK;
 }
 
+/* The next "host:port" of a list; false: it is not one. `*text`: what follows it, NULL at the end.
+ */
+static bool next_address(const char **text, char *host, size_t room, char *port)
+{
+    size_t size = strcspn(*text, ",");
+    bool good = split(*text, size, host, room, port);
+    *text = (*text)[size] == 0 ? NULL : *text + size + 1;
+    return good;
+}
+
+/* A name that nobody knows is passed over while there is another: its node may be gone for good. */
 static hf_err read_addresses(hf_nodes *nodes, const char *text)
 {
-    while (true) {
-        char host[256];
-        char port[8];
-        size_t size = strcspn(text, ",");
-        if (!split(text, size, host, sizeof host, port)) {
+    char host[256];
+    char port[8];
+    hf_err err = HF_OK;
+    for (const char *at = text; at != NULL;) {
+        if (!next_address(&at, host, sizeof host, port)) {
             return hf_library__problem(HF_E_INVALID, "\"%s\": addresses are host:port,host:port",
                                        text);
         }
-        hf_err err = resolve(nodes, host, port);
-        if (err != HF_OK || text[size] == 0) {
-            return err;
-        }
-        text += size + 1;
     }
+    for (const char *at = text; at != NULL && err != HF_E_NOMEM;) {
+        (void)next_address(&at, host, sizeof host, port);
+        hf_err failed = resolve(nodes, host, port);
+        err = failed != HF_OK ? failed : err;
+    }
+    return nodes->count != 0 && err != HF_E_NOMEM ? HF_OK : err;
 }
 
 hf_err hf_connected__open(hf_db *db, const char *addresses, const hf_options *options)

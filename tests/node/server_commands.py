@@ -578,7 +578,7 @@ class Tests(unittest.TestCase):
 
     @unittest.skipUnless(redis, "redis-py is not here")
     def test_redis_py(self):
-        r = redis.Redis(port=self.node.port, socket_timeout=holdfast.LIMIT, client_name="py")
+        r = redis.Redis(host="127.0.0.1", port=self.node.port, socket_timeout=holdfast.LIMIT, client_name="py")
         self.assertTrue(r.ping())
         r.mset({"a": 1, "z": 2})
         self.assertEqual(sorted(r.scan_iter(count=1)), [b"a", b"z"])

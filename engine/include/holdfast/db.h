@@ -65,11 +65,12 @@ typedef struct hf_options {
 HF_API HF_MUST_USE hf_err hf_open(const char *path, const hf_options *options, hf_db **db);
 
 /* Connects to the first node that answers, of "host:port,host:port,..." ("[::1]:7379" for IPv6); a
- * client whose node is lost goes on with the next. Starts no thread.
+ * client whose node is lost goes on with the next. Names are looked up once, here; those that
+ * nobody knows are passed over while there are others. Starts no thread.
  *
  * HF_E_DEADLINE     no node answered in time
  * HF_E_REFUSED      the node wants no client like this
- * HF_E_INVALID      wrong arguments, or an address that cannot be read
+ * HF_E_INVALID      wrong arguments, an address that cannot be read, or no name that is known
  * HF_E_NOMEM
  */
 HF_API HF_MUST_USE hf_err hf_connect(const char *addresses, const hf_options *options, hf_db **db);

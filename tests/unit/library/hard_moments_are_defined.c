@@ -568,6 +568,30 @@ static void a_request_in_two_halves_is_one(void **state)
     database_close(&d);
 }
 
+/* Longer than a name can be, so that nobody has to be asked for it. */
+#define UNKNOWN "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void a_name_that_nobody_knows(void **state)
+{
+    database d;
+    hf_db *db;
+    hf_client *client;
+    char list[256];
+    (void)state;
+    hf_options options = database_options();
+    database_open(&d, true);
+    check_err(hf_connect(UNKNOWN ":1", &options, &db), HF_E_INVALID);
+    assert_null(db);
+    (void)snprintf(list, sizeof list, UNKNOWN ":1,%s", d.address);
+    check_ok(hf_connect(list, &options, &db));
+    check_ok(hf_client_open(db, &client));
+    set_text(client, "k", "v");
+    assert_string_equal(value_of(client, "k"), "v");
+    check_ok(hf_client_close(client));
+    check_ok(hf_close(db));
+    database_close(&d);
+}
+
 static void nobody_answers_in_time(void **state)
 {
     database d;
@@ -615,6 +639,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_child_has_its_own),
         cmocka_unit_test(handlers_run_in_the_hosts_threads),
         cmocka_unit_test(a_lost_connection_is_made_good_or_told),
+        cmocka_unit_test(a_name_that_nobody_knows),
         cmocka_unit_test(nobody_answers_in_time),
         cmocka_unit_test(a_request_in_two_halves_is_one),
         cmocka_unit_test(
