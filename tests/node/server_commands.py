@@ -390,11 +390,11 @@ class Tests(unittest.TestCase):
             self.assertEqual(client("DBSIZE"), 3)
 
     def test_leases_have_growing_tokens(self):
-        first = self.clients[0]("HF.LOCK", "job", "me", "TTL", "60000")
-        self.assertIsNone(self.clients[1]("HF.LOCK", "job", "you", "TTL", "60000"))
-        self.assertEqual(self.clients[1]("HF.LOCK", "job", "me", "TTL", "60000"), first)
+        first = self.clients[0]("HF.LOCK", "job", "me", "TTL", "3600000")
+        self.assertIsNone(self.clients[1]("HF.LOCK", "job", "you", "TTL", "3600000"))
+        self.assertEqual(self.clients[1]("HF.LOCK", "job", "me", "TTL", "3600000"), first)
         self.assertEqual(self.client("HF.UNLOCK", "job", "me"), 1)
-        self.assertGreater(self.clients[1]("HF.LOCK", "job", "you", "TTL", "60000"), first)
+        self.assertGreater(self.clients[1]("HF.LOCK", "job", "you", "TTL", "3600000"), first)
 
     def test_a_batch_of_transfers(self):
         def record(debit, credit, amount, least=0, flags=1, name=b"\0" * 16):
