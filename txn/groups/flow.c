@@ -484,16 +484,26 @@ void hf_groups__work(hf_groups *gs)
     }
 }
 
+/* A node that can write nothing asks nobody to take it for alive: others shall lead. */
+static void send_liveness(hf_groups *gs, const hf_liveness_message *m)
+{
+    hf_groups__peer *peer = hf_groups__peer_of(gs, m->to);
+    bool asks = m->kind == HF_LIVENESS_HEARTBEAT;
+    if (peer == NULL || (asks && gs->stalled != NULL)) {
+        return;
+    }
+    if (!hf_raft_packet_add_liveness(&peer->packet, m)) {
+        send_packet(gs, peer);
+        bool fits = hf_raft_packet_add_liveness(&peer->packet, m);
+        HF_ASSERT(fits);
+    }
+}
+
 void hf_groups__live(hf_groups *gs, const hf_liveness_update *update)
 {
     gs->live_at = update->wake_at;
     for (uint32_t i = 0; i < update->message_count; i++) {
-        hf_groups__peer *peer = hf_groups__peer_of(gs, update->message[i].to);
-        if (peer != NULL && !hf_raft_packet_add_liveness(&peer->packet, &update->message[i])) {
-            send_packet(gs, peer);
-            bool fits = hf_raft_packet_add_liveness(&peer->packet, &update->message[i]);
-            HF_ASSERT(fits);
-        }
+        send_liveness(gs, &update->message[i]);
     }
     for (uint32_t i = 0; i < gs->live.count; i++) {
         if ((update->changed >> i & 1) != 0) {

@@ -52,6 +52,30 @@ static void a_full_log(void **state)
     cluster_close(c);
 }
 
+/* A node that can write nothing is no leader for anybody: the others go on without it, and it comes
+ * back when it has room. */
+static void a_full_log_of_one_node(void **state)
+{
+    (void)state;
+    cluster *c = settled(4);
+    const cluster_faults nothing = { .lost = 0 };
+    uint32_t full = hf_raft_leader(hf_groups_raft(cluster_groups(c, 1), 0));
+    cluster_fill(c, full, true);
+    (void)cluster_propose_all(c); /* one of them stops it */
+    cluster_run(c, 3000, &nothing, 0);
+    assert_true(hf_groups_stats_get(cluster_groups(c, full)).stalled);
+    uint64_t committed = cluster_committed(c);
+    assert_int_equal(cluster_propose_all(c), GROUPS);
+    cluster_run(c, 500, &nothing, 0);
+    assert_true(cluster_committed(c) >= committed + GROUPS);
+    cluster_run(c, 3000, NULL, 0);
+    assert_int_equal(cluster_leaders(c), GROUPS);
+    assert_int_equal(cluster_propose_all(c), GROUPS);
+    cluster_run(c, 500, NULL, 0);
+    assert_int_equal(cluster_behind(c), 0);
+    cluster_close(c);
+}
+
 /* Every take of memory fails once, in turn. */
 static void no_memory(void **state)
 {
@@ -123,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_log),
+        cmocka_unit_test(a_full_log_of_one_node),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(log_space_comes_back),
     };

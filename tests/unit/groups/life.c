@@ -64,6 +64,21 @@ static void peace(cluster *c, const life_kind *kind)
     cluster_run(c, 4000, NULL, 0);
 }
 
+/* One node that leads can write nothing more: the others do its work. */
+static void one_is_full(cluster *c, const life_kind *kind)
+{
+    const cluster_faults nothing = { .lost = 0 };
+    cluster_fill(c, hf_raft_leader(hf_groups_raft(cluster_groups(c, 1), 0)), true);
+    (void)cluster_propose_all(c); /* one of them stops it */
+    cluster_run(c, 3000, &nothing, 0);
+    uint64_t committed = cluster_committed(c);
+    HF_ASSERT(cluster_propose_all(c) == kind->groups);
+    cluster_run(c, 500, &nothing, 0);
+    HF_ASSERT(cluster_committed(c) >= committed + kind->groups);
+    cluster_run(c, 3000, NULL, 0);
+    HF_ASSERT(cluster_leaders(c) == kind->groups);
+}
+
 static void live(const life_kind *kind, uint64_t seed, life_result *result)
 {
     cluster *c = cluster_open(
@@ -74,6 +89,9 @@ static void live(const life_kind *kind, uint64_t seed, life_result *result)
     result->committed = cluster_committed(c);
     peace(c, kind);
     HF_ASSERT(cluster_leaders(c) == kind->groups);
+    if (kind->faults.full != 0) {
+        one_is_full(c, kind);
+    }
     HF_ASSERT(cluster_propose_all(c) == kind->groups); /* they take work, ... */
     cluster_run(c, 1000, NULL, 0);
     HF_ASSERT(cluster_behind(c) == 0); /* ... do it, and agree */
