@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { INPUT_MAX = 1 << 16, HEAP = 1 << 20, HELD_MAX = 64 };
+enum { INPUT_MAX = 1 << 13, HEAP = 1 << 20, HELD_MAX = 64 };
 
 static _Alignas(65536) uint8_t memory[HEAP];
 static const hf_link_options options = {

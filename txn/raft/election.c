@@ -126,6 +126,7 @@ void hf_raft__follow(hf_raft__step *s, uint64_t term, uint32_t leader)
     r->leader = leader;
     r->led = leader == 0 ? r->led : 0;
     if (new_term || led || other) {
+        hf_raft__reads_fail(s);
         r->election_at = HF_RAFT_NEVER;
         hf_raft__arm(s);
     }
@@ -176,6 +177,7 @@ void hf_raft__ask(hf_raft__step *s)
     hf_raft *r = s->r;
     r->role = HF_RAFT_ASKING;
     r->leader = 0;
+    hf_raft__reads_fail(s);
     r->granted = 0;
     arm(s);
     request(s, HF_RAFT_PREVOTE, 0, r->term + 1, HF_RAFT__AT_ONCE);
@@ -189,6 +191,7 @@ void hf_raft__campaign(hf_raft__step *s, bool transfer)
     hf_raft *r = s->r;
     r->role = HF_RAFT_CANDIDATE;
     r->leader = 0;
+    hf_raft__reads_fail(s);
     r->granted = 0;
     r->term++;
     r->vote = r->self;
@@ -259,6 +262,7 @@ static void asked_by_promised(hf_raft__step *s, const hf_raft_message *m)
         forget_promise(r);
         if (r->leader == m->from) {
             r->leader = 0;
+            hf_raft__reads_fail(s);
         }
         hf_raft__arm(s);
     }
@@ -333,6 +337,7 @@ void hf_raft__on_release(hf_raft__step *s, const hf_raft_message *m)
     }
     if (m->term >= r->term && m->from == r->leader) {
         r->leader = 0;
+        hf_raft__reads_fail(s);
         hf_raft__arm(s);
     }
 }

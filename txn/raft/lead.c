@@ -1,4 +1,5 @@
-/* What a leader may do besides: reads without the log, handing over, changing the members. */
+/* What a leader may do besides: reads without the log, its followers' too, handing over, changing
+ * the members. */
 #include "engine/base/assert.h"
 #include "txn/raft/raft_impl.h"
 
@@ -60,6 +61,25 @@ static void begin_round(hf_raft__step *s)
     }
 }
 
+/* What members asked for before the round that is over began. */
+static void answer_members(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    for (uint32_t i = 0; i < r->config.count; i++) {
+        hf_raft__peer *p = &hf_raft__peers(r)[i];
+        if (p->wants != 0 && p->wants_round <= r->answered) {
+            (void)hf_raft__send(s,
+                                (hf_raft_message){ .kind = HF_RAFT_READ_AT_REPLY,
+                                                   .to = p->node,
+                                                   .term = r->term,
+                                                   .index = r->round_index,
+                                                   .read = p->wants },
+                                HF_RAFT__AT_ONCE);
+            p->wants = 0;
+        }
+    }
+}
+
 void hf_raft__reads_go_on(hf_raft__step *s)
 {
     hf_raft *r = s->r;
@@ -79,19 +99,115 @@ void hf_raft__reads_go_on(hf_raft__step *s)
         r->answered = r->round;
         s->u->read = r->round;
         s->u->read_index = r->round_index;
+        answer_members(s);
         begin_round(s);
+    }
+}
+
+/* ---- Reads of a follower: it asks its leader, which asks a quorum ---- */
+
+static void question(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    (void)hf_raft__send(
+        s,
+        (hf_raft_message){
+            .kind = HF_RAFT_READ_AT, .to = r->leader, .term = r->term, .read = r->round },
+        HF_RAFT__AT_ONCE);
+    r->read_at = hf_raft__later(s->v->now, s->v->options->resend_ns);
+}
+
+/* One question at a time, for all reads that came before it. */
+static void ask_leader(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    if (r->round == r->answered && r->asked != r->round) {
+        r->round = r->asked;
+        question(s);
     }
 }
 
 hf_err hf_raft__read(hf_raft__step *s)
 {
     hf_raft *r = s->r;
-    if (r->role != HF_RAFT_LEADER) {
+    if (r->role == HF_RAFT_LEADER) {
+        s->u->asked = ++r->asked;
+        hf_raft__reads_go_on(s);
+        return HF_OK;
+    }
+    if (r->leader == 0) {
         return HF_E_MOVED;
     }
+    uint64_t least = (uint64_t)s->v->live->start << 32;
+    if (r->asked < least) {
+        r->asked = r->round = r->answered = least;
+    }
     s->u->asked = ++r->asked;
-    hf_raft__reads_go_on(s);
+    ask_leader(s);
     return HF_OK;
+}
+
+void hf_raft__reads_fail(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    s->u->reads_failed = s->u->reads_failed || r->asked != r->answered;
+    r->answered = r->round = r->asked;
+    r->read_at = HF_RAFT_NEVER;
+}
+
+void hf_raft__reads_tick(hf_raft__step *s)
+{
+    hf_raft *r = s->r;
+    if (r->role == HF_RAFT_LEADER || s->v->now < r->read_at) {
+        return;
+    }
+    if (hf_raft__alive(s, r->leader)) {
+        question(s);
+    } else {
+        hf_raft__reads_fail(s);
+    }
+}
+
+/* Whoever does not lead this member, or not any more, says so. */
+void hf_raft__on_read_at(hf_raft__step *s, const hf_raft_message *m)
+{
+    hf_raft *r = s->r;
+    uint32_t at = hf_raft_config_find(&r->config, m->from);
+    if (r->role != HF_RAFT_LEADER || m->term != r->term || at == r->config.count) {
+        if (m->term <= r->term) {
+            (void)hf_raft__send(s,
+                                (hf_raft_message){ .kind = HF_RAFT_READ_AT_REPLY,
+                                                   .flags = HF_RAFT_REJECT,
+                                                   .to = m->from,
+                                                   .term = r->term,
+                                                   .read = m->read },
+                                HF_RAFT__AT_ONCE);
+        }
+        return;
+    }
+    hf_raft__peer *p = &hf_raft__peers(r)[at];
+    if (m->read > p->wants) {
+        p->wants = m->read;
+        p->wants_round = ++r->asked; /* a round that begins from now on */
+        hf_raft__reads_go_on(s);
+    }
+}
+
+void hf_raft__on_read_at_reply(hf_raft__step *s, const hf_raft_message *m)
+{
+    hf_raft *r = s->r;
+    if (m->from != r->leader || m->read != r->round || r->round == r->answered) {
+        return;
+    }
+    if ((m->flags & HF_RAFT_REJECT) != 0) {
+        hf_raft__reads_fail(s);
+        return;
+    }
+    r->answered = r->round;
+    r->read_at = HF_RAFT_NEVER;
+    s->u->read = r->answered;
+    s->u->read_index = m->index;
+    ask_leader(s);
 }
 
 /* ---- Handing over ---- */

@@ -45,7 +45,7 @@ static hf_raft__peer *peer_of(hf_raft *r, uint32_t node)
     return at == r->config.count ? NULL : &hf_raft__peers(r)[at];
 }
 
-static bool alive(const hf_raft__step *s, uint32_t node)
+bool hf_raft__alive(const hf_raft__step *s, uint32_t node)
 {
     uint64_t epoch;
     return hf_liveness_has(s->v->live, node, &epoch) > s->v->now;
@@ -226,6 +226,7 @@ void hf_raft__lead(hf_raft__step *s)
     r->led = r->term;
     r->granted = 0;
     r->election_at = HF_RAFT_NEVER;
+    r->asked = r->round = r->answered = 0;
     hf_raft__reset_peers(r, false);
     hf_raft__make(s, HF_RAFT_NOOP, NULL);
     r->term_start = r->last;
@@ -428,7 +429,7 @@ void hf_raft__leader_tick(hf_raft__step *s)
         if (s->v->now < p->resend_at) {
             continue;
         }
-        if (alive(s, p->node)) {
+        if (hf_raft__alive(s, p->node)) {
             again(s, i);
         } else {
             p->resend_at = HF_RAFT_NEVER; /* until its node is alive again */
@@ -441,7 +442,7 @@ void hf_raft__peer_changed(hf_raft__step *s, uint32_t node)
 {
     hf_raft *r = s->r;
     uint32_t at = hf_raft_config_find(&r->config, node);
-    if (at < r->config.count && alive(s, node)) {
+    if (at < r->config.count && hf_raft__alive(s, node)) {
         hf_raft__beat(s, at);
         hf_raft__peer *p = &hf_raft__peers(r)[at];
         if (p->match < r->last || p->state != HF_RAFT__REPLICATE) {

@@ -63,6 +63,8 @@ const hf_raft__shape hf_raft__shapes[] = {
                                      F(OFFSET) | F(NONCE), HF_RAFT_HAS_LOST },
     [HF_RAFT_CAMPAIGN]       = { F(TERM), 0 },
     [HF_RAFT_RELEASE]        = { F(TERM), 0 },
+    [HF_RAFT_READ_AT]        = { F(TERM) | F(READ), 0 },
+    [HF_RAFT_READ_AT_REPLY]  = { F(TERM) | F(INDEX) | F(READ), HF_RAFT_REJECT },
 };
 #undef F
 /* clang-format on */

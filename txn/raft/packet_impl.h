@@ -3,7 +3,7 @@
 #define HF_RAFT_PACKET_IMPL_H
 #include "txn/raft/packet.h"
 
-enum { HF_RAFT__KINDS = HF_RAFT_RELEASE + 1, HF_RAFT__LIVENESS_SIZE = 32 };
+enum { HF_RAFT__KINDS = HF_RAFT_READ_AT_REPLY + 1, HF_RAFT__LIVENESS_SIZE = 32 };
 
 /* In their order in a record. */
 enum {

@@ -131,6 +131,10 @@ static bool can_be(const hf_raft_message *m)
     case HF_RAFT_CAMPAIGN:
     case HF_RAFT_RELEASE:
         return m->term != 0;
+    case HF_RAFT_READ_AT:
+        return m->term != 0 && m->read != 0;
+    case HF_RAFT_READ_AT_REPLY:
+        return m->term != 0 && m->read != 0 && reject == (m->index == 0);
     }
     return false;
 }
@@ -224,7 +228,7 @@ static hf_err read_message(hf_raft_reader *r, const hf_raft_record *record, hf_r
             continue;
         }
         uint64_t value = hf_read_u64(in);
-        bool name = 1u << i == HF_RAFT__F_EPOCH || 1u << i == HF_RAFT__F_NONCE;
+        bool name = (1u << i & (HF_RAFT__F_EPOCH | HF_RAFT__F_NONCE | HF_RAFT__F_READ)) != 0;
         if (value == 0 || (value > MOST && !name)) {
             return corrupt(r, "a field cut off, empty or out of range");
         }

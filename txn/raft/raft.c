@@ -35,7 +35,7 @@ hf_raft *hf_raft_open(void *at, const hf_raft_limits *limits, const hf_raft_star
     r->cramped = start->config.count > limits->members;
     /* It may have led, and words of that may still be on their way and bind others. */
     r->led = start->term;
-    r->quorum_at = r->transfer_at = HF_RAFT_NEVER;
+    r->quorum_at = r->transfer_at = r->read_at = HF_RAFT_NEVER;
     return r;
 }
 
@@ -144,7 +144,8 @@ static void order(hf_raft__step *s)
 
 static uint64_t wake_at(const hf_raft *r)
 {
-    return r->role == HF_RAFT_LEADER ? hf_raft__leader_wake(r) : r->election_at;
+    return r->role == HF_RAFT_LEADER ? hf_raft__leader_wake(r)
+                                     : hf_raft__least(r->election_at, r->read_at);
 }
 
 static void finish(hf_raft__step *s)
@@ -195,11 +196,15 @@ static void dispatch(hf_raft__step *s, const hf_raft_message *m, const hf_raft_e
             hf_raft__campaign(s, true);
         }
         break;
+    case HF_RAFT_READ_AT_REPLY:
+        hf_raft__on_read_at_reply(s, m);
+        break;
     case HF_RAFT_PREVOTE:
     case HF_RAFT_PREVOTE_REPLY:
     case HF_RAFT_VOTE:
     case HF_RAFT_VOTE_REPLY:
     case HF_RAFT_RELEASE:
+    case HF_RAFT_READ_AT:
         HF_UNREACHABLE();
     }
 }
@@ -220,6 +225,9 @@ static void receive(hf_raft__step *s, const hf_raft_message *m, const hf_raft_en
     case HF_RAFT_RELEASE:
         hf_raft__on_release(s, m);
         return;
+    case HF_RAFT_READ_AT:
+        hf_raft__on_read_at(s, m);
+        return;
     case HF_RAFT_APPEND:
     case HF_RAFT_BEAT:
     case HF_RAFT_SNAPSHOT:
@@ -227,6 +235,7 @@ static void receive(hf_raft__step *s, const hf_raft_message *m, const hf_raft_en
     case HF_RAFT_BEAT_REPLY:
     case HF_RAFT_SNAPSHOT_REPLY:
     case HF_RAFT_CAMPAIGN:
+    case HF_RAFT_READ_AT_REPLY:
         break;
     }
     if (m->term < r->term) {
@@ -304,6 +313,7 @@ static void tick(hf_raft__step *s)
         hf_raft__leader_tick(s);
     } else {
         hf_raft__election_tick(s);
+        hf_raft__reads_tick(s);
     }
 }
 
@@ -433,7 +443,7 @@ const char *hf_raft_message_name(hf_raft_message_kind kind)
         [HF_RAFT_BEAT] = "beat",         [HF_RAFT_BEAT_REPLY] = "beat-reply",
         [HF_RAFT_SNAPSHOT] = "snapshot", [HF_RAFT_SNAPSHOT_REPLY] = "snapshot-reply",
         [HF_RAFT_CAMPAIGN] = "campaign", [HF_RAFT_RELEASE] = "release",
-
+        [HF_RAFT_READ_AT] = "read-at",   [HF_RAFT_READ_AT_REPLY] = "read-at-reply",
     };
     return names[kind];
 }
@@ -467,12 +477,15 @@ void hf_raft_check(const hf_raft *r)
     HF_ASSERT(r->commit <= r->last && r->stable <= r->last);
     HF_ASSERT(r->persisted <= r->write && r->hard_write <= r->write && r->cut_write <= r->write);
     HF_ASSERT(r->before_index <= r->config_index && r->config_index <= r->last);
+    HF_ASSERT(r->round <= r->asked && r->answered <= r->round);
     check_runs(r);
     if (r->role == HF_RAFT_LEADER) {
         HF_ASSERT(r->leader == r->self && r->led == r->term && r->nonce == 0);
-        HF_ASSERT(r->round <= r->asked && r->answered <= r->round);
+        HF_ASSERT(r->read_at == HF_RAFT_NEVER);
         check_peers(r);
     } else {
+        HF_ASSERT((r->read_at == HF_RAFT_NEVER) == (r->round == r->answered));
+        HF_ASSERT(r->leader != 0 || r->asked == r->answered);
         HF_ASSERT(r->transfer == 0 && r->quorum_at == HF_RAFT_NEVER);
         HF_ASSERT(r->leader != r->self);
     }

@@ -89,6 +89,9 @@ typedef enum hf_raft_message_kind {
     HF_RAFT_SNAPSHOT_REPLY,
     HF_RAFT_CAMPAIGN, /* to whom leadership goes: do not wait */
     HF_RAFT_RELEASE,  /* I lead no more, up to this term: you owe me nothing */
+    HF_RAFT_READ_AT,  /* a follower to its leader: at which index may what was asked so far be read?
+                       */
+    HF_RAFT_READ_AT_REPLY,
 } hf_raft_message_kind;
 
 enum {
@@ -101,13 +104,14 @@ enum {
 typedef struct hf_raft_message {
     uint8_t kind, flags;
     uint32_t from, to;
-    uint64_t term;     /* of the sender; of the election that is asked for */
-    uint64_t index;    /* append: what goes before; reply: what matches, or (reject) a hint;
-                          vote: the last of the log; snapshot: the last that it has in it */
+    uint64_t term; /* of the sender; of the election that is asked for */
+    uint64_t
+        index; /* append: what goes before; reply: what matches, or (reject) a hint; read-at: to
+                  read at; vote: the last of the log; snapshot: the last that it has in it */
     uint64_t log_term; /* of that index */
     uint64_t last;     /* append: its last entry; reject: the index that did not fit */
     uint64_t commit;   /* as the sender knows it, and as far as the receiver has it */
-    uint64_t read;     /* the round of reads that is asked about */
+    uint64_t read;     /* the round of reads that is asked about; read-at: the reads up to it */
     uint64_t epoch;    /* replies: under this epoch of liveness.h the leader is promised */
     uint64_t offset;   /* snapshot: of the piece; reply: of the piece that is wanted */
     uint64_t size;     /* of the piece, set by the engine that sends it */
@@ -126,7 +130,8 @@ typedef enum hf_raft_event_kind {
     HF_RAFT_PROPOSE,   /* count: entries of the caller's, at the end of the log */
     HF_RAFT_CHANGE,    /* config: voters and learners as they shall be */
     HF_RAFT_HAND_OVER, /* node: shall lead */
-    HF_RAFT_READ,      /* a linearizable read wants an index: see `read` of the update */
+    HF_RAFT_READ,      /* a linearizable read wants an index: see `read` of the update. A follower
+                          asks its leader */
     HF_RAFT_PERSISTED, /* write, index: as the update said (`write`, `last`) */
     HF_RAFT_APPLIED,   /* index */
     HF_RAFT_COMPACT,   /* index: a snapshot of what is applied up to it can be sent from now on, and

@@ -19,7 +19,9 @@ typedef struct hf_raft__peer {
     uint64_t epoch;     /* under this epoch it promised to vote for no other */
     uint64_t resend_at; /* no answer until then: again */
     uint64_t snap_index, snap_term, snap_offset;
-    uint64_t nonce, whole_at;        /* of its loss */
+    uint64_t nonce, whole_at; /* of its loss */
+    uint64_t wants;           /* reads of its own up to this number ask at which index; 0: none, */
+    uint64_t wants_round;     /* ... which the round with this number here says */
     uint64_t window[HF_RAFT_WINDOW]; /* `last` of each append on its way, oldest first */
     uint32_t node;
     uint8_t state; /* hf_raft__progress */
@@ -51,14 +53,17 @@ struct hf_raft {
     uint64_t promise_term, promise_epoch;        /* to promise_node */
     uint64_t led;                                /* the newest term that this replica led */
     uint64_t snap_index, snap_term, snap_offset; /* coming in */
+    /* Of a leader, and of a follower, which asks its leader. A follower's numbers have the start
+     * of its node in their upper half: no answer to a life before is taken. */
+    uint64_t asked;    /* reads that were asked for, */
+    uint64_t round;    /* ... that the round (question) on its way is for, */
+    uint64_t answered; /* ... that were answered */
+    uint64_t read_at;  /* of a follower: no answer until then: once more */
     /* of a leader: */
-    uint64_t term_start; /* its first entry */
+    uint64_t round_index; /* to be read at */
+    uint64_t term_start;  /* its first entry */
     uint64_t quorum_at;
     uint64_t transfer_at;
-    uint64_t asked;       /* reads that were asked for, */
-    uint64_t round;       /* ... that the round on its way is for, */
-    uint64_t round_index; /* ... to be read at, */
-    uint64_t answered;    /* ... that were answered */
     uint32_t transfer;
     uint32_t self, vote, leader;
     uint32_t promise_node;
@@ -168,6 +173,7 @@ void hf_raft__on_snapshot_reply(hf_raft__step *s, const hf_raft_message *m);
 void hf_raft__leader_tick(hf_raft__step *s);
 void hf_raft__peer_changed(hf_raft__step *s, uint32_t node);
 uint64_t hf_raft__leader_wake(const hf_raft *r);
+bool hf_raft__alive(const hf_raft__step *s, uint32_t node);
 
 /* ---- follow.c ---- */
 void hf_raft__on_append(hf_raft__step *s, const hf_raft_message *m, const hf_raft_entry *entries);
@@ -182,6 +188,11 @@ uint64_t hf_raft__lease_until(const hf_raft *r, const hf_raft_view *v);
 void hf_raft__check_quorum(hf_raft__step *s);
 hf_err hf_raft__read(hf_raft__step *s);
 void hf_raft__reads_go_on(hf_raft__step *s);
+void hf_raft__on_read_at(hf_raft__step *s, const hf_raft_message *m);
+void hf_raft__on_read_at_reply(hf_raft__step *s, const hf_raft_message *m);
+void hf_raft__reads_tick(hf_raft__step *s);
+/* A follower's reads: nobody is there who would answer them. */
+void hf_raft__reads_fail(hf_raft__step *s);
 hf_err hf_raft__hand_over(hf_raft__step *s, uint32_t node);
 void hf_raft__offer(hf_raft__step *s);
 bool hf_raft__end_hand_over(hf_raft__step *s);

@@ -32,7 +32,8 @@ typedef struct client {
     uint32_t place; /* the node that was asked */
     uint32_t start; /* ... in this life */
     uint64_t term, index, floor, until, next;
-    uint32_t value, number;
+    uint64_t number;
+    uint32_t value;
 } client;
 
 typedef struct life {
@@ -197,12 +198,14 @@ static void look_at_reads(life *l, node *n)
             c->kind = OP_NONE;
             c->next = l->now + 10;
         } else if (n->read_index != 0 && n->read >= c->number) {
-            if (n->applied < n->read_index) {
+            bool leads = node_raft_of(n)->role == HF_RAFT_LEADER;
+            if (leads && n->applied < n->read_index) {
                 wrong("a read waits for what was not handed out");
             }
-            l->result->round_reads++;
+            l->result->round_reads += leads;
+            l->result->follower_reads += !leads;
             read_done(l, c, n->read_index);
-        } else if (node_raft_of(n)->role != HF_RAFT_LEADER) {
+        } else if (node_raft_of(n)->leader == 0) {
             wrong("a read is neither answered nor refused");
         }
     }
@@ -474,7 +477,7 @@ static void client_read(life *l, client *c, node *n)
 static void client_turn(life *l, client *c)
 {
     uint32_t place = a_leader(l);
-    if (place == 0 || hf_prng_chance(&l->prng, 1, 10)) {
+    if (place == 0 || hf_prng_chance(&l->prng, 1, 6)) {
         place = (uint32_t)hf_prng_range(&l->prng, 1, NODES);
     }
     node *n = &l->nodes[place];

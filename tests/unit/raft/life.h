@@ -25,7 +25,8 @@ typedef struct life_result {
     const char *wrong; /* NULL: all was right */
     char state[4096];  /* the nodes, when it went wrong */
     uint64_t events, at;
-    uint64_t writes, lease_reads, round_reads, elections, crashes, losses, changes, snapshots;
+    uint64_t writes, lease_reads, round_reads, follower_reads, elections, crashes, losses, changes,
+        snapshots;
 } life_result;
 
 /* peace, net, crashes, losses, members, five: with what each has. */

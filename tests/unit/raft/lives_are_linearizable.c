@@ -31,6 +31,7 @@ static void live(life_config c)
         sum.writes += r.writes;
         sum.lease_reads += r.lease_reads;
         sum.round_reads += r.round_reads;
+        sum.follower_reads += r.follower_reads;
         sum.elections += r.elections;
         sum.crashes += r.crashes;
         sum.losses += r.losses;
@@ -45,7 +46,8 @@ static void live(life_config c)
         (unsigned long long)sum.elections, (unsigned long long)sum.crashes,
         (unsigned long long)sum.losses, (unsigned long long)sum.changes,
         (unsigned long long)sum.snapshots);
-    assert_true(sum.writes > 20 * lives && sum.lease_reads > 5 * lives && sum.round_reads > 0);
+    assert_true(sum.writes > 20 * lives && sum.lease_reads > 5 * lives && sum.round_reads > 0 &&
+                sum.follower_reads > lives);
     assert_true(!c.losses || sum.losses > 0);
     assert_true(!c.members || sum.changes > lives);
     assert_true(!c.snapshots || sum.snapshots > lives);

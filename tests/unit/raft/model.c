@@ -416,6 +416,8 @@ static bool is_idle(model *m, const model_state *s, const node_packet *p, uint16
         }
         break;
     case HF_RAFT_CAMPAIGN:
+    case HF_RAFT_READ_AT:
+    case HF_RAFT_READ_AT_REPLY:
         break;
     }
     return g->term < to->disk_term;
@@ -475,7 +477,9 @@ static bool allowed(const model *m, model_state *s, action a)
     case A_PROPOSE:
         return n->role == HF_RAFT_LEADER && spend(s, MODEL_PROPOSALS);
     case A_READ:
-        return n->role == HF_RAFT_LEADER && spend(s, MODEL_READS);
+        return (m->config->followers_read ? n->role != HF_RAFT_LEADER && n->leader != 0
+                                          : n->role == HF_RAFT_LEADER) &&
+               spend(s, MODEL_READS);
     case A_HAND_OVER:
         return n->role == HF_RAFT_LEADER && spend(s, MODEL_HAND_OVERS);
     case A_COMPACT:

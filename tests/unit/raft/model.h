@@ -45,6 +45,7 @@ typedef struct model_config {
     uint8_t batch;  /* entries in a message; 0: two */
     bool led;       /* node 1 leads at the start, and all know it */
     bool short_net; /* what was delivered is gone */
+    bool followers_read; /* and not leaders */
     bool
         slow_ask; /* pre-votes are messages like others; else they are asked and answered at once */
 } model_config;

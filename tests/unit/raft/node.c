@@ -443,7 +443,7 @@ void node_read(node *n, const node_world *w, node_out *out)
 {
     step s = { .n = n, .w = w, .out = out };
     run(&s, &(hf_raft_event){ .kind = HF_RAFT_READ });
-    out->asked = (uint32_t)s.u.asked;
+    out->asked = s.u.asked;
 }
 
 bool node_compact(node *n, const node_world *w)

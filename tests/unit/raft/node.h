@@ -87,7 +87,7 @@ typedef struct node_out {
     uint32_t count;
     node_packet packet[NODE_OUT];
     hf_err err;
-    uint32_t asked; /* number of the read */
+    uint64_t asked; /* number of the read */
 } node_out;
 
 typedef struct node_world {

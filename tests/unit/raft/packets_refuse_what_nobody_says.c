@@ -122,7 +122,7 @@ static void records_are_checked(void **state)
 {
     (void)state;
     put_append();
-    bytes[16] = 12;
+    bytes[16] = 14;
     expect(HF_E_NOTSUPPORTED, "a kind of message that is not known here");
     put_append();
     bytes[16] = 130;

@@ -84,6 +84,9 @@ static const hf_raft_message messages[] = {
     SENT(SNAPSHOT_REPLY, .term = 9, .index = 70, .log_term = 8, .offset = 4096),
     SENT(CAMPAIGN, .term = 9),
     SENT(RELEASE, .term = 9),
+    SENT(READ_AT, .term = 9, .read = UINT64_C(7) << 61),
+    SENT(READ_AT_REPLY, .term = 9, .read = UINT64_C(7) << 61, .index = 5),
+    SENT(READ_AT_REPLY, .flags = HF_RAFT_REJECT, .term = 9, .read = 1),
 };
 enum { MESSAGES = sizeof messages / sizeof messages[0] };
 

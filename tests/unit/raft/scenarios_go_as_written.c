@@ -143,10 +143,16 @@ static void say_packet(const node_packet *p)
     case HF_RAFT_BEAT_REPLY:
     case HF_RAFT_CAMPAIGN:
     case HF_RAFT_RELEASE:
+    case HF_RAFT_READ_AT:
+        break;
+    case HF_RAFT_READ_AT_REPLY:
+        if ((m->flags & HF_RAFT_REJECT) == 0) {
+            script_say(" at %llu", index);
+        }
         break;
     }
     if (m->read != 0) {
-        script_say(" read %llu", (unsigned long long)m->read);
+        script_say(" read %u", (uint32_t)m->read); /* above it: the start of a follower */
     }
     script_say("\n");
 }
@@ -192,8 +198,8 @@ static void after(scene *s, node *n, const node_out *out, uint8_t role, uint64_t
                    hf_raft_role_name((hf_raft_role)r->role), (unsigned long long)r->term);
     }
     if (n->read_index != 0) {
-        script_say("  node %u answers reads up to %llu at %llu\n", n->self,
-                   (unsigned long long)n->read, (unsigned long long)n->read_index);
+        script_say("  node %u answers reads up to %u at %llu\n", n->self, (uint32_t)n->read,
+                   (unsigned long long)n->read_index);
         n->read = n->read_index = 0;
     }
     if (n->reads_failed != 0) {
