@@ -81,13 +81,17 @@ uint64_t *hf_raft__field(hf_raft_message *m, uint32_t field)
 
 /* ---- Writing ---- */
 
+static bool goes_on(const hf_bytes *part, const uint8_t *at)
+{
+    return part->data + part->size == at;
+}
+
 static uint8_t *begin_heads(hf_raft_packet *p, uint32_t size)
 {
     uint8_t *at = p->heads + p->heads_used;
-    hf_bytes *last = p->part_count == 0 ? NULL : &p->part[p->part_count - 1];
     HF_ASSERT(p->heads_size - p->heads_used >= size && p->size_max - p->size >= size);
-    if (last != NULL && last->data + last->size == at) {
-        last->size += size;
+    if (p->part_count != 0 && goes_on(&p->part[p->part_count - 1], at)) {
+        p->part[p->part_count - 1].size += size;
     } else {
         HF_ASSERT(p->part_count < p->part_max);
         p->part[p->part_count++] = hf_bytes_of(at, size);
@@ -175,7 +179,7 @@ static need need_of(const hf_raft_message *m, uint32_t fields, const hf_raft_ent
     need n = { .size = 8 * (uint64_t)__builtin_popcount(fields), .parts = 1 };
     n.heads = HF_RAFT_RECORD_HEAD + n.size;
     for (uint64_t i = 0; m->kind == HF_RAFT_APPEND && i < m->last - m->index; i++) {
-        uint32_t size = entry_size(&entries[i], payloads == NULL ? NULL : &payloads[i]);
+        uint32_t size = entry_size(&entries[i], &payloads[i]);
         bool by_reference = entries[i].kind == HF_RAFT_DATA && size != 0;
         n.size += HF_RAFT_ENTRY_HEAD + (uint64_t)size;
         n.heads += HF_RAFT_ENTRY_HEAD + (by_reference ? 0 : size);
@@ -250,7 +254,7 @@ bool hf_raft_packet_add(hf_raft_packet *p, uint64_t group, const hf_raft_message
         }
     }
     for (uint64_t i = 0; m->kind == HF_RAFT_APPEND && i < m->last - m->index; i++) {
-        write_entry(p, &entries[i], payloads == NULL ? NULL : &payloads[i]);
+        write_entry(p, &entries[i], &payloads[i]);
     }
     if (m->kind == HF_RAFT_SNAPSHOT) {
         if ((m->flags & HF_RAFT_DONE) != 0) {
