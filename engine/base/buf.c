@@ -39,10 +39,3 @@ bool hf_buf_reserve(hf_buf *buf, uint32_t more)
     buf->capacity = (uint32_t)capacity;
     return true;
 }
-
-void hf_buf_trim(hf_buf *buf, uint32_t most)
-{
-    if (buf->capacity > most) {
-        hf_buf_close(buf);
-    }
-}

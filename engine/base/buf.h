@@ -43,7 +43,12 @@ static inline uint8_t *hf_buf_extend(hf_buf *buf, uint32_t size)
     return buf->data + (buf->size - size);
 }
 /* When more than `most` bytes of memory are kept, gives them back (after a rare huge reply). */
-void hf_buf_trim(hf_buf *buf, uint32_t most);
+static inline void hf_buf_trim(hf_buf *buf, uint32_t most)
+{
+    if (buf->capacity > most) {
+        hf_buf_close(buf);
+    }
+}
 
 static inline void hf_buf_raw(hf_buf *buf, const void *data, uint32_t size)
 {
@@ -53,7 +58,11 @@ static inline void hf_buf_raw(hf_buf *buf, const void *data, uint32_t size)
     uint8_t *at = hf_buf_extend(buf, size);
     if (at != NULL) {
         HF_ASSERT(data != NULL);
-        memcpy(at, data, size);
+        if (__builtin_constant_p(size)) {
+            memcpy(at, data, size);
+        } else {
+            hf_copy(at, data, size);
+        }
     }
 }
 static inline void hf_buf_u8(hf_buf *buf, uint8_t v)

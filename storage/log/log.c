@@ -138,10 +138,8 @@ static void put_whole(hf_log *log, uint16_t kind, uint64_t range, uint64_t index
     uint8_t *record = log->ring + log->ring_at;
     uint8_t *at = record + HF_LOG_RECORD_HEAD;
     for (uint32_t i = 0; i < part_count; i++) {
-        if (parts[i].size != 0) {
-            memcpy(at, parts[i].data, parts[i].size);
-            at += parts[i].size;
-        }
+        hf_bytes_copy(at, parts[i]);
+        at += parts[i].size;
     }
     hf_bytes data = hf_bytes_of(record + HF_LOG_RECORD_HEAD, need - HF_LOG_RECORD_HEAD);
     log->chain = hf_log_record_head(record, log->chain, kind, range, index, &data, 1);

@@ -84,9 +84,13 @@ void hf_mutation_expire(hf_buf *out, hf_bytes key, uint64_t expire_ms)
 
 void hf_mutation_add(hf_buf *out, hf_bytes key, hf_bytes field, int64_t delta)
 {
-    (void)head(out, HF_MUTATION_ADD, key, 0);
-    hf_buf_u64(out, (uint64_t)delta);
-    hf_buf_bytes(out, field);
+    uint8_t *at = head(out, HF_MUTATION_ADD, key,
+                       (uint32_t)sizeof delta + (uint32_t)sizeof field.size + field.size);
+    if (at != NULL) {
+        memcpy(at, &delta, sizeof delta);
+        memcpy(at + sizeof delta, &field.size, sizeof field.size);
+        hf_bytes_copy(at + sizeof delta + sizeof field.size, field);
+    }
 }
 
 /* ---- Decoding ---- */
@@ -172,7 +176,7 @@ static bool next_string(hf_reader *reader, hf_mutation *mutation)
     uint32_t key;
     uint32_t size;
     uint64_t expire_ms;
-    if (reader->bad || left < KEY || at[0] != HF_MUTATION_PUT_STRING) {
+    if (left < KEY || at[0] != HF_MUTATION_PUT_STRING) {
         return false;
     }
     memcpy(&key, at + 1, sizeof key);
@@ -200,7 +204,7 @@ static bool next_add(hf_reader *reader, hf_mutation *m)
     const uint8_t *at = reader->at;
     size_t left = (size_t)(reader->end - at);
     uint32_t size;
-    if (at[0] != HF_MUTATION_ADD || left < 17) {
+    if (left < 17) {
         return false;
     }
     memcpy(&size, at + 1, sizeof size);
@@ -222,13 +226,11 @@ static bool next_add(hf_reader *reader, hf_mutation *m)
 
 bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation)
 {
-    if (next_string(reader, mutation)) {
-        return true;
-    }
     if (reader->bad || reader->at == reader->end) {
         return false;
     }
-    if (next_add(reader, mutation)) {
+    if (reader->at[0] == HF_MUTATION_ADD ? next_add(reader, mutation)
+                                         : next_string(reader, mutation)) {
         return true;
     }
     *mutation = (hf_mutation){ .op = (hf_mutation_op)hf_read_u8(reader) };

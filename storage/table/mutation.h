@@ -42,6 +42,17 @@ void hf_mutation_fields(hf_buf *out, hf_bytes key, const hf_field *changes, uint
 void hf_mutation_expire(hf_buf *out, hf_bytes key, uint64_t expire_ms);
 void hf_mutation_add(hf_buf *out, hf_bytes key, hf_bytes field, int64_t delta);
 
+/* Whether the first of the mutations is of this key: without reading it. */
+static inline bool hf_mutation_begins_with(hf_bytes mutations, hf_bytes key)
+{
+    uint32_t size;
+    if (mutations.size < 1 + sizeof size + (uint64_t)key.size) {
+        return false;
+    }
+    memcpy(&size, mutations.data + 1, sizeof size);
+    return hf_bytes_equal(hf_bytes_of(mutations.data + 1 + sizeof size, size), key);
+}
+
 /* Decodes the next; false at the end. On damage false with reader->bad set. Everything is checked
  * here. */
 bool hf_mutation_next(hf_reader *reader, hf_mutation *mutation);
