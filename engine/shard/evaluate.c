@@ -62,8 +62,8 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
     bool pieces = (msg->flags & HF_TXN_PIECES) != 0;
     uint32_t head = shard->replies.size;
     if (pieces) {
-        hf_buf_u32(&shard->replies, c->piece);
-        hf_buf_u32(&shard->replies, 0);
+        uint32_t piece[] = { c->piece, 0 };
+        hf_buf_raw(&shard->replies, piece, sizeof piece);
     }
     uint32_t from = shard->replies.size;
     hf_buf *effects = effects_of(shard);
@@ -104,8 +104,8 @@ static bool run_command(hf_shard *shard, const hf_msg_txn *msg, const hf_txn_com
     }
     if ((c->command->flags & HF_COMMAND_COMMUTE) != 0 && effects->size != before &&
         (msg->flags & HF_TXN_ONE_PHASE) == 0) { /* it will be pending: under these bounds */
-        hf_buf_u64(&shard->grants, (uint64_t)e->view.min);
-        hf_buf_u64(&shard->grants, (uint64_t)e->view.max);
+        int64_t bounds[] = { e->view.min, e->view.max };
+        hf_buf_raw(&shard->grants, bounds, sizeof bounds);
         e->grant_count++;
     }
     if (pieces && !shard->replies.failed) {
@@ -390,6 +390,9 @@ typedef struct fencing {
 static bool changes(hf_bytes effects, hf_bytes key)
 {
     enum { LOOK_AT = 32 };
+    if (hf_mutation_begins_with(effects, key)) { /* nearly always */
+        return true;
+    }
     hf_reader reader = hf_reader_of(effects);
     hf_mutation m;
     for (int i = 0; i < LOOK_AT && hf_mutation_next(&reader, &m); i++) {
@@ -412,6 +415,12 @@ static bool note_fence(void *context, want *w)
     return true;
 }
 
+static bool take_locks(hf_shard *shard, const hf_msg_txn *msg, hf_part *part)
+{
+    asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
+    return hf_owner__visit_wants(shard, msg, hf_owner__take_lock, &a);
+}
+
 void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, evaluation *e)
 {
     if (e->ending != HF_ENDING_DONE) {
@@ -425,30 +434,30 @@ void hf_owner__end_prepare(hf_shard *shard, const hf_msg_txn *msg, hf_part *part
                          e->ending == HF_ENDING_BUSY ? busy_text(e) : hf_buf_view(&shard->replies));
         return;
     }
-    asking a = { .shard = shard, .self = &part->locks, .age = msg->age };
-    if (!shard->wants_held && !hf_owner__visit_wants(shard, msg, hf_owner__take_lock, &a)) {
+    if (!shard->wants_held && !take_locks(shard, msg, part)) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM no memory for locks\r\n"));
         return;
     }
-    uint64_t pts = hf_shard__now(shard);
-    uint64_t until = msg->until < shard->view_until ? msg->until : shard->view_until;
-    if (pts >= until) {
+    hf_vote vote = { .pts = hf_shard__now(shard),
+                     .until = msg->until < shard->view_until ? msg->until : shard->view_until };
+    if (vote.pts >= vote.until) {
         /* A key that was seen expires before this can commit: another attempt sees it gone. */
         hf_owner__refuse(shard, msg, part, HF_ENDING_CONFLICT, 0, hf_bytes_of(NULL, 0));
         return;
     }
-    uint64_t lsn;
-    hf_bytes effects = (msg->flags & HF_TXN_WRITTEN) != 0 ? hf_txn_mutations(msg, &shard->args)
-                                                          : hf_buf_view(effects_of(shard));
+    vote.effects = (msg->flags & HF_TXN_WRITTEN) != 0 ? hf_txn_mutations(msg, &shard->args)
+                                                      : hf_buf_view(effects_of(shard));
     hf_buf_reset(&shard->head);
-    fencing f = { .out = &shard->head, .effects = effects };
+    fencing f = { .out = &shard->head, .effects = vote.effects };
     (void)hf_owner__visit_wants(shard, msg, note_fence, &f);
-    hf_err err =
-        effects_of(shard)->failed || shard->head.failed || shard->grants.failed
-            ? HF_E_NOMEM
-            : hf_part__log_prepare(shard, part, msg, pts, until, effects, hf_buf_view(&shard->head),
-                                   f.count, hf_buf_view(&shard->grants), e->grant_count, &lsn);
+    vote.fences = hf_buf_view(&shard->head);
+    vote.fence_count = f.count;
+    vote.grants = hf_buf_view(&shard->grants);
+    vote.grant_count = e->grant_count;
+    hf_err err = effects_of(shard)->failed || shard->head.failed || shard->grants.failed
+                     ? HF_E_NOMEM
+                     : hf_part__log_prepare(shard, part, msg, &vote);
     if (err != HF_OK) {
         append_error(shard, msg, part, err);
     }

@@ -145,20 +145,23 @@ enum { WANTS_KEPT = 64 * 1024, HASHES_LOOKED_AT = 4, WANTED_AHEAD = 16 };
 
 static hf_bytes keep_key(hf_shard *shard, hf_bytes user)
 {
-    static const uint8_t space = HF_SPACE_USER;
-    uint32_t at = shard->want_keys.size;
     HF_PRE(user.size <= HF_KEY_SIZE_MAX);
-    hf_buf_raw(&shard->want_keys, &space, 1);
-    hf_buf_raw(&shard->want_keys, user.data, user.size);
-    return hf_bytes_of(shard->want_keys.data + at, 1 + user.size);
+    uint8_t *at = hf_buf_extend(&shard->want_keys, 1 + user.size);
+    HF_ASSERT(at != NULL); /* there is room for all of the message */
+    at[0] = HF_SPACE_USER;
+    hf_bytes_copy(at + 1, user);
+    return hf_bytes_of(at, 1 + user.size);
 }
 
-static void gather(hf_shard *shard, want *w)
+static void gather(hf_shard *shard, want w)
 {
-    if (!w->is_range && w->hash == 0) {
-        w->hash = hf_table_hash(shard->table, w->key);
+    if (!w.is_range && w.hash == 0) {
+        w.hash = hf_table_hash(shard->table, w.key);
     }
-    hf_buf_raw(&shard->wants, w, sizeof *w);
+    want *at = (want *)(void *)hf_buf_extend(&shard->wants, sizeof w);
+    if (at != NULL) {
+        *at = w;
+    }
 }
 
 const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count)
@@ -185,7 +188,7 @@ static void gather_all_keys(hf_shard *shard, const hf_txn_command *c)
         w.from = keep_key(shard, query.start);
         w.to = query.end.size == 0 ? w.end : keep_key(shard, query.end);
     }
-    gather(shard, &w);
+    gather(shard, w);
 }
 
 /* `hash`: of the first key; 0: not known. */
@@ -199,11 +202,13 @@ static void gather_command(hf_shard *shard, const hf_txn_command *c, uint64_t ha
     if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
         return;
     }
-    want w = { .mode = hf_owner__mode(c->command) };
+    hf_lock_mode mode = hf_owner__mode(c->command);
     for (uint32_t i = 0; i < count; i++) {
-        w.key = keep_key(shard, c->args[first + i * step]);
-        w.hash = i == 0 ? hash : 0;
-        gather(shard, &w);
+        hf_bytes user = c->args[first + i * step];
+        gather(shard, (want){ .key = keep_key(shard, user),
+                              .user = user.data,
+                              .hash = i == 0 ? hash : 0,
+                              .mode = mode });
     }
 }
 
@@ -217,7 +222,7 @@ static void gather_fence(hf_shard *shard, const hf_txn_fence *fence)
         hf_buf_raw(&shard->want_keys, fence->start.data, fence->start.size);
         w.key = hf_bytes_of(shard->want_keys.data + at, fence->start.size);
     }
-    gather(shard, &w);
+    gather(shard, w);
 }
 
 /* The first key was asked for ahead: what the others miss overlaps with the work on it. */
@@ -252,12 +257,11 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
         uint8_t *stub = hf_buf_extend(keys, HF_STUB_KEY_SIZE);
         hf_stub__key(msg->id, stub);
         w.key = hf_bytes_of(stub, HF_STUB_KEY_SIZE);
-        gather(shard, &w);
+        gather(shard, w);
     }
     hf_txn_condition condition;
     while (hf_txn_next_condition(&reader, &condition)) {
-        want w = { .mode = HF_LOCK_S, .key = keep_key(shard, condition.key) };
-        gather(shard, &w);
+        gather(shard, (want){ .mode = HF_LOCK_S, .key = keep_key(shard, condition.key) });
     }
     if (!hf_txn_read_commands(&reader, &shard->commands)) {
         return false;
@@ -268,24 +272,12 @@ bool hf_owner__gather_wants(hf_shard *shard, const hf_msg_txn *msg)
         gather_command(shard, &commands[i], i == 0 ? msg->hash : 0);
     }
     hf_txn_fence fence;
-    while (hf_txn_next_fence(&reader, &fence)) {
+    while (msg->lock_count != 0 && hf_txn_next_fence(&reader, &fence)) {
         gather_fence(shard, &fence);
     }
     HF_ASSERT(keys->size <= msg->head.size && !keys->failed);
     want_the_others(shard);
     return !wants->failed;
-}
-
-bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit, void *context)
-{
-    HF_PRE(shard->wants_of == msg);
-    want *w = (want *)(void *)shard->wants.data;
-    for (uint32_t left = shard->wants.size / (uint32_t)sizeof *w; left != 0; left--, w++) {
-        if (!visit(context, w)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 bool hf_owner__keys_differ(const hf_shard *shard)
@@ -309,6 +301,11 @@ const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user)
 {
     const want *w = (const want *)(const void *)shard->wants.data;
     uint32_t count = shard->wants.size / (uint32_t)sizeof *w;
+    for (uint32_t i = 0; i < count && i < HASHES_LOOKED_AT; i++) {
+        if (w[i].user == user.data && w[i].key.size == user.size + 1) {
+            return &w[i]; /* it is the argument itself, as a command asks */
+        }
+    }
     for (uint32_t i = 0; i < count && i < HASHES_LOOKED_AT; i++) {
         if (!w[i].is_range && w[i].key.size == user.size + 1 && w[i].key.data[0] == HF_SPACE_USER &&
             memcmp(w[i].key.data + 1, user.data, user.size) == 0) {
@@ -561,7 +558,7 @@ static void run_item(hf_shard *shard, hf_item *item)
 
 bool hf_owner__has_ready(const hf_shard *shard)
 {
-    return shard->order.ready_first != NULL || !hf_lock_table_idle(shard->locks);
+    return shard->order.ready_first != NULL || hf_lock_has_ready(shard->locks);
 }
 
 void hf_owner__run_ready(hf_shard *shard)
@@ -642,6 +639,10 @@ static bool has_memory(hf_shard *shard, const hf_msg *msg)
 {
     uint64_t bytes = msg->size + RECORD_ROOM + shard->promised;
     hf_table_need need = { .changes = 1 };
+    if (bytes <= hf_heap_free(shard->heap) / 4 &&
+        hf_heap_free(shard->heap) >= hf_heap_capacity(shard->heap) / 4) {
+        return true; /* far from full: what it comes to is asked for exactly, before it is logged */
+    }
     do {
         if (hf_table_admits_exactly(shard->table, bytes, &need)) {
             return true;

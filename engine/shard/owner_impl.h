@@ -11,10 +11,11 @@
 
 /* A key or range that a message touches at this shard, and how. */
 typedef struct want {
-    hf_bytes key;  /* internal */
-    uint64_t hash; /* of the key, in the table and among the locks; not of a range */
-    hf_lock *lock; /* of the key, when the part holds it */
-    hf_bytes end;  /* ranges */
+    hf_bytes key;        /* internal */
+    const uint8_t *user; /* of a command: where the argument lies that it is */
+    uint64_t hash;       /* of the key, in the table and among the locks; not of a range */
+    hf_lock *lock;       /* of the key, when the part holds it */
+    hf_bytes end;        /* ranges */
     hf_bytes from,
         to; /* ranges: what must be here; both empty: as much as is here (during the visit) */
     hf_lock_mode mode;
@@ -63,8 +64,18 @@ const hf_txn_command *hf_owner__commands(const hf_shard *shard, uint32_t *count)
 bool hf_owner__keys_differ(const hf_shard *shard);
 const want *hf_owner__want_of(const hf_shard *shard, hf_bytes user);
 /* Of the message whose wants were gathered last. */
-bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,
-                           void *context);
+static inline bool hf_owner__visit_wants(hf_shard *shard, const hf_msg_txn *msg, want_visit *visit,
+                                         void *context)
+{
+    HF_PRE(shard->wants_of == msg);
+    want *w = (want *)(void *)shard->wants.data;
+    for (uint32_t size = shard->wants.size; size != 0; size -= (uint32_t)sizeof *w, w++) {
+        if (!visit(context, w)) {
+            return false;
+        }
+    }
+    return true;
+}
 bool hf_owner__check_home(void *context, want *w);
 bool hf_owner__check_lock(void *context, want *w);
 bool hf_owner__claim_lock(void *context, want *w);

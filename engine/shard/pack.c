@@ -74,9 +74,7 @@ bool hf_pack__post(hf_shard *shard, uint16_t to, uint16_t kind, const void *fixe
     }
     memcpy(msg + sizeof(hf_msg), (const uint8_t *)fixed + sizeof(hf_msg),
            fixed_size - sizeof(hf_msg));
-    if (body.size != 0) {
-        memcpy(msg + fixed_size, body.data, body.size);
-    }
+    hf_bytes_copy(msg + fixed_size, body);
     return true;
 }
 

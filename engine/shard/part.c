@@ -6,7 +6,7 @@
 #include "engine/shard/pack.h"
 #include "engine/shard/recipe.h"
 
-enum { RESERVE_PER_PART = 1024 };
+enum { RESERVE_PER_PART = 1024, SPARES_MAX = 512 };
 
 /* ---- The set of parts ---- */
 
@@ -97,7 +97,7 @@ bool hf_part__open(hf_shard *shard)
 static void grow(hf_shard *shard, hf_part_set *set)
 {
     uint32_t count = UINT32_C(1) << (64 - set->shift);
-    hf_part_set more = { .count = set->count, .shift = set->shift - 1 };
+    hf_part_set more = { .shift = set->shift - 1 };
     more.buckets = hf_heap_take(shard->heap, 2 * count * sizeof *more.buckets);
     if (more.buckets == NULL) {
         return;
@@ -113,7 +113,8 @@ static void grow(hf_shard *shard, hf_part_set *set)
         }
     }
     hf_heap_give(shard->heap, set->buckets);
-    *set = more;
+    set->buckets = more.buckets;
+    set->shift = more.shift;
 }
 
 static void set_add(hf_shard *shard, hf_part *part)
@@ -155,7 +156,13 @@ bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt)
 
 hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age)
 {
-    hf_part *part = hf_heap_take(shard->heap, sizeof *part);
+    hf_part *part = shard->parts.spare;
+    if (part != NULL) {
+        shard->parts.spare = part->chain;
+        shard->parts.spares--;
+    } else {
+        part = hf_heap_take(shard->heap, sizeof *part);
+    }
     if (part == NULL) {
         return NULL;
     }
@@ -211,7 +218,22 @@ void hf_part__forget(hf_shard *shard, hf_part *part)
     give(shard, part, part->replies);
     give(shard, part, part->recipe);
     hf_buf_close(&part->collected);
-    hf_heap_give(shard->heap, part);
+    if (shard->parts.spares < SPARES_MAX) {
+        part->chain = shard->parts.spare;
+        shard->parts.spare = part;
+        shard->parts.spares++;
+    } else {
+        hf_heap_give(shard->heap, part);
+    }
+}
+
+void hf_part__trim(hf_shard *shard)
+{
+    for (hf_part *part = shard->parts.spare; part != NULL; part = shard->parts.spare) {
+        shard->parts.spare = part->chain;
+        hf_heap_give(shard->heap, part);
+    }
+    shard->parts.spares = 0;
 }
 
 void hf_part__watermark(hf_shard *shard, uint16_t coordinator, uint64_t watermark)
@@ -370,17 +392,21 @@ static void post_each(hf_shard *shard, hf_shard_set set, uint16_t kind, const hf
 static void tell_coordinator(hf_shard *shard, hf_part *part, bool prepared)
 {
     hf_ending ending = prepared ? HF_ENDING_DONE : (hf_ending)part->ending;
-    hf_msg_result r = { .ticket = part->ticket,
-                        .attempt = part->p.attempt,
-                        .ts = prepared ? part->p.pts : 0,
-                        .until = part->p.until,
-                        .ending = (uint8_t)ending };
-    hf_bytes body = ending == HF_ENDING_CONFLICT ? hf_bytes_of(NULL, 0)
-                                                 : hf_bytes_of(part->replies, part->replies_size);
-    if (!hf_pack__post(shard, hf_attempt_shard(part->p.attempt),
-                       prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, &r, sizeof r, body)) {
+    uint32_t size = ending == HF_ENDING_CONFLICT ? 0 : part->replies_size;
+    hf_msg_result *r =
+        hf_pack__add(shard, hf_attempt_shard(part->p.attempt),
+                     prepared ? HF_MSG_PREPARED : HF_MSG_REFUSED, (uint32_t)sizeof *r + size);
+    if (r == NULL) {
         hf_shard__fail(shard, 70, "memory", "no room for a vote");
+        return;
     }
+    *r = (hf_msg_result){ .head = r->head,
+                          .ticket = part->ticket,
+                          .attempt = part->p.attempt,
+                          .ts = prepared ? part->p.pts : 0,
+                          .until = part->p.until,
+                          .ending = (uint8_t)ending };
+    hf_bytes_copy((uint8_t *)(r + 1), hf_bytes_of(part->replies, size));
 }
 
 /* Puts the effects into the table, and takes its additions out of the sums. */
@@ -452,6 +478,9 @@ static void send_out(hf_shard *shard, hf_part *part, const hf_participant_update
     if (u->tell_prepared || u->tell_refused) {
         tell_coordinator(shard, part, u->tell_prepared);
     }
+    if ((u->tell_query | u->ask | u->finalize) == 0) {
+        return; /* as long as nobody is in doubt */
+    }
     hf_bytes none = hf_bytes_of(NULL, 0);
     uint64_t answer_ts =
         part->p.state == HF_PARTICIPANT_COMMITTED ? part->p.commit_ts : part->p.pts;
@@ -514,7 +543,7 @@ bool hf_part__copy(hf_shard *shard, hf_part *part, hf_bytes from, uint8_t **to, 
             return false;
         }
     }
-    memcpy(*to, from.data, from.size);
+    hf_bytes_copy(*to, from);
     return true;
 }
 
@@ -531,50 +560,62 @@ void hf_part__refused(hf_shard *shard, hf_part *part, hf_ending ending, hf_bytes
     hf_part__step(shard, part, HF_EVENT_REFUSED, shard->self, 0);
 }
 
-static uint8_t *put(uint8_t *at, const void *value, size_t size)
+static uint8_t *put_counted(uint8_t *at, uint32_t count, hf_bytes list)
 {
-    memcpy(at, value, size);
-    return at + size;
+    memcpy(at, &count, sizeof count);
+    hf_bytes_copy(at + sizeof count, list);
+    return at + sizeof count + list.size;
 }
 
-static void prepare_head(hf_buf *out, const hf_part *part, const hf_msg_txn *msg, uint64_t pts,
-                         uint64_t until)
+/* The record up to its effects, in shard->message. */
+static void prepare_head(hf_shard *shard, const hf_part *part, const hf_msg_txn *msg,
+                         const hf_vote *vote)
 {
-    enum { FIXED = 7 * 8 + 4 + 16 + 8 };
-    hf_buf_reset(out);
-    uint8_t *at = hf_buf_extend(out, FIXED);
+    struct __attribute__((packed)) {
+        hf_attempt attempt;
+        uint64_t pts, until;
+        hf_age age;
+        uint64_t participants;
+        uint16_t anchor;
+        uint8_t flags, zero;
+        uint8_t id[16];
+        uint64_t digest;
+    } fixed = { .attempt = part->p.attempt,
+                .pts = vote->pts,
+                .until = vote->until,
+                .age = msg->age,
+                .participants = msg->participants,
+                .anchor = msg->anchor,
+                .flags = (uint8_t)((part->has_id ? HF_PREPARE_HAS_ID : 0) |
+                                   (part->stub ? HF_PREPARE_STUB : 0)),
+                .digest = part->digest };
+    memcpy(fixed.id, part->id, sizeof fixed.id);
+    hf_bytes replies = hf_bytes_of(part->replies, part->has_id ? part->replies_size : 0);
+    hf_bytes recipe = hf_bytes_of(part->recipe, part->recipe_size);
+    uint64_t size = sizeof fixed + 4 * sizeof(uint32_t) + (uint64_t)replies.size + recipe.size +
+                    vote->grants.size + vote->fences.size;
+    hf_buf_reset(&shard->message);
+    uint8_t *at = hf_buf_extend(&shard->message, size < UINT32_MAX ? (uint32_t)size : UINT32_MAX);
     if (at == NULL) {
         return;
     }
-    uint64_t words[] = { part->p.attempt.incarnation,
-                         part->p.attempt.seq_shard,
-                         pts,
-                         until,
-                         msg->age.ts,
-                         msg->age.tie,
-                         msg->participants };
-    uint8_t flags[] = {
-        (uint8_t)((part->has_id ? HF_PREPARE_HAS_ID : 0) | (part->stub ? HF_PREPARE_STUB : 0)), 0
-    };
-    at = put(at, words, sizeof words);
-    at = put(at, &msg->anchor, sizeof msg->anchor);
-    at = put(at, flags, sizeof flags);
-    at = put(at, part->id, sizeof part->id);
-    (void)put(at, &part->digest, sizeof part->digest);
-    hf_buf_bytes(out, part->has_id ? hf_bytes_of(part->replies, part->replies_size)
-                                   : hf_bytes_of(NULL, 0));
-    hf_buf_bytes(out, hf_bytes_of(part->recipe, part->recipe_size));
+    memcpy(at, &fixed, sizeof fixed);
+    at = put_counted(at + sizeof fixed, replies.size, replies);
+    at = put_counted(at, recipe.size, recipe);
+    at = put_counted(at, vote->grant_count, vote->grants);
+    (void)put_counted(at, vote->fence_count, vote->fences);
 }
 
-hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
-                            uint64_t until, hf_bytes effects, hf_bytes fences, uint32_t fence_count,
-                            hf_bytes grants, uint32_t grant_count, uint64_t *lsn)
+hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg,
+                            const hf_vote *vote)
 {
+    hf_bytes effects = vote->effects;
+    uint64_t lsn;
     part->has_id = (msg->flags & HF_TXN_HAS_ID) != 0;
     part->stub = (msg->flags & HF_TXN_STUB) != 0;
     part->digest = msg->digest;
     memcpy(part->id, msg->id, sizeof part->id);
-    shard->preparing = pts; /* making room collects versions, below it only */
+    shard->preparing = vote->pts; /* making room collects versions, below it only */
     bool room = effects.size == 0 || hf_owner__has_memory(shard, effects);
     shard->preparing = 0;
     if (!room) {
@@ -586,20 +627,16 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
         !hf_part__copy(shard, part, hf_txn_recipe(msg), &part->recipe, &part->recipe_size)) {
         return HF_E_NOMEM;
     }
-    hf_err err = hf_part__escrow_add(shard, part, grants);
+    hf_err err = hf_part__escrow_add(shard, part, vote->grants);
     if (err != HF_OK) {
         hf_part__drop_effects(shard, part);
         return err;
     }
-    prepare_head(&shard->message, part, msg, pts, until);
-    hf_buf_u32(&shard->message, grant_count);
-    hf_buf_raw(&shard->message, grants.data, grants.size);
-    hf_buf_u32(&shard->message, fence_count);
-    hf_buf_raw(&shard->message, fences.data, fences.size);
+    prepare_head(shard, part, msg, vote);
     hf_bytes parts[] = { hf_buf_view(&shard->message), effects };
     /* lsn_before stays what it was when the part was made: each list ascends by it. */
     err = shard->message.failed ? HF_E_NOMEM
-                                : hf_shard__append(shard, HF_ENTRY_PREPARE, parts, 2, lsn);
+                                : hf_shard__append(shard, HF_ENTRY_PREPARE, parts, 2, &lsn);
     if (err != HF_OK) {
         hf_part__escrow_remove(shard, part);
         hf_part__drop_effects(shard, part);
@@ -609,9 +646,10 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
     hf_part__promise(shard, part);
-    step_with(shard, part, HF_EVENT_LOGGED, shard->self, pts, until, hf_bytes_of(NULL, 0));
+    step_with(shard, part, HF_EVENT_LOGGED, shard->self, vote->pts, vote->until,
+              hf_bytes_of(NULL, 0));
     hf_part__undecided_add(shard, part);
-    hf_shard__hold_part(shard, *lsn, part);
+    hf_shard__hold_part(shard, lsn, part);
     return HF_OK;
 }
 

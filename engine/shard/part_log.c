@@ -88,9 +88,13 @@ void hf_part__log_end(hf_shard *shard, const hf_part *part, bool commit, hf_byte
     if (ends->size != 0 && ends->size + (uint64_t)stub.size >= ENDS_MOST) {
         hf_part__write_ends(shard); /* a stub may be as large as a record */
     }
-    put_attempt(ends, part->p.attempt);
-    hf_buf_u64(ends, commit ? part->p.commit_ts : 0);
-    hf_buf_bytes(ends, stub);
+    struct __attribute__((packed)) {
+        hf_attempt attempt;
+        uint64_t ts;
+        uint32_t stub_size;
+    } end = { part->p.attempt, commit ? part->p.commit_ts : 0, stub.size };
+    hf_buf_raw(ends, &end, sizeof end);
+    hf_buf_raw(ends, stub.data, stub.size);
     shard->ends_open = true;
 }
 

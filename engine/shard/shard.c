@@ -328,6 +328,8 @@ void hf_shard__collect(hf_shard *shard)
 bool hf_shard__make_room(hf_shard *shard)
 {
     uint64_t lent = hf_heap_lent(shard->heap);
+    hf_part__trim(shard);
+    hf_lock_table_trim(shard->locks);
     collect(shard, 0, ROOM_BUDGET);
     return hf_heap_lent(shard->heap) < lent;
 }

@@ -83,6 +83,8 @@ typedef struct hf_part_set {
     hf_part **buckets;
     uint32_t count;
     uint32_t shift; /* of a mixed attempt, to its bucket */
+    hf_part *spare; /* forgotten ones, to be used again; linked by `chain` */
+    uint32_t spares;
 } hf_part_set;
 
 typedef struct hf_part_list {
@@ -356,10 +358,15 @@ void hf_part__wound(hf_shard *shard, hf_part *part);
 void hf_part__durable_acks(hf_shard *shard, uint64_t lsn);
 void hf_part__write_ends(hf_shard *shard); /* what is gathered goes into the log */
 void hf_part__send_acks(hf_shard *shard);
-/* Log and take locks of a PREPARE that was evaluated. */
-hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg, uint64_t pts,
-                            uint64_t until, hf_bytes effects, hf_bytes fences, uint32_t fence_count,
-                            hf_bytes grants, uint32_t grant_count, uint64_t *lsn);
+/* What a PREPARE came to when it was evaluated. */
+typedef struct hf_vote {
+    uint64_t pts, until;
+    hf_bytes effects, fences, grants;
+    uint32_t fence_count, grant_count;
+} hf_vote;
+/* Logs a PREPARE that was evaluated; its locks are taken. */
+hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *msg,
+                            const hf_vote *vote);
 hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
 /* Asks the anchors of what is in doubt since before the start, and goes on asking, ever more
  * slowly, until everything is decided. Answers when to call again; UINT64_MAX: no more. */
@@ -371,6 +378,7 @@ void hf_part__forget_old(hf_shard *shard);
 uint64_t hf_part__oldest_pts(const hf_shard *shard, uint64_t otherwise);
 uint64_t hf_part__oldest_lsn(const hf_shard *shard, uint64_t otherwise);
 void hf_part__run_backlog(hf_shard *shard);
+void hf_part__trim(hf_shard *shard); /* gives back the parts that are kept to be used again */
 
 /* ---- gateway.c ---- */
 void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg);

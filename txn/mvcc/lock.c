@@ -1,6 +1,6 @@
 #include "txn/mvcc/lock_impl.h"
 
-enum { LOCK_BUCKETS_LEAST = 256, HOLDS_LOOKED_AT = 4 };
+enum { LOCK_BUCKETS_LEAST = 256, HOLDS_LOOKED_AT = 4, SPARE_ROOM = 64, SPARES_MAX = 512 };
 
 static bool modes_conflict(hf_lock_mode a, hf_lock_mode b)
 {
@@ -74,11 +74,21 @@ static void grow(hf_lock_table *table)
 
 static hf_lock *make(hf_lock_table *table, hf_bytes key, hf_bytes end, bool is_range)
 {
-    hf_lock *lock = hf_heap_take(table->heap, sizeof *lock + key.size + end.size);
+    uint32_t room = key.size + end.size;
+    hf_lock *lock = table->spare;
+    if (lock != NULL && room <= SPARE_ROOM) {
+        table->spare = lock->next;
+        table->spares--;
+        room = SPARE_ROOM;
+    } else {
+        room = room <= SPARE_ROOM ? SPARE_ROOM : room;
+        lock = hf_heap_take(table->heap, sizeof *lock + room);
+    }
     if (lock == NULL) {
         return NULL;
     }
-    *lock = (hf_lock){ .is_range = is_range, .key_size = key.size, .end_size = end.size };
+    *lock =
+        (hf_lock){ .is_range = is_range, .key_size = key.size, .end_size = end.size, .room = room };
     if (key.size != 0) {
         memcpy(lock->key, key.data, key.size);
     }
@@ -129,6 +139,26 @@ static void unlink_from(hf_lock **list, hf_lock *lock)
     *list = lock->next;
 }
 
+static void give(hf_lock_table *table, hf_lock *lock)
+{
+    if (lock->room == SPARE_ROOM && table->spares < SPARES_MAX) {
+        lock->next = table->spare;
+        table->spare = lock;
+        table->spares++;
+    } else {
+        hf_heap_give(table->heap, lock);
+    }
+}
+
+void hf_lock_table_trim(hf_lock_table *table)
+{
+    for (hf_lock *lock = table->spare; lock != NULL; lock = table->spare) {
+        table->spare = lock->next;
+        hf_heap_give(table->heap, lock);
+    }
+    table->spares = 0;
+}
+
 /* Frees the entry when nobody holds, wants or waits. */
 static void drop_if_unused(hf_lock_table *table, hf_lock *lock)
 {
@@ -144,7 +174,7 @@ static void drop_if_unused(hf_lock_table *table, hf_lock *lock)
         unlink_from(&table->buckets[lock->hash & (table->bucket_count - 1)], lock);
         table->lock_count--;
     }
-    hf_heap_give(table->heap, lock);
+    give(table, lock);
 }
 
 /* A holder, other than `self`, that conflicts. */
@@ -551,6 +581,11 @@ void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter)
     /* Those behind may have waited for this one only. */
     wake(table, lock);
     drop_if_unused(table, lock);
+}
+
+bool hf_lock_has_ready(const hf_lock_table *table)
+{
+    return table->ready_first != NULL || table->running != NULL;
 }
 
 hf_lock_waiter *hf_lock_ready(hf_lock_table *table)

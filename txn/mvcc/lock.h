@@ -79,6 +79,8 @@ typedef struct hf_lock_escrow {
 } hf_lock_escrow;
 
 HF_MUST_USE hf_lock_table *hf_lock_table_open(hf_heap *heap); /* NULL: no memory */
+/* Gives back the entries that are kept to be used again. */
+void hf_lock_table_trim(hf_lock_table *table);
 /* True when nothing is held or wanted at all: the fast path asks nothing more. */
 bool hf_lock_table_idle(const hf_lock_table *table);
 
@@ -144,6 +146,7 @@ void hf_lock_unwait(hf_lock_table *table, hf_lock_waiter *waiter);
  * again at once, then call this again until NULL: one that ran and holds nothing makes way for the
  * next. */
 hf_lock_waiter *hf_lock_ready(hf_lock_table *table);
+bool hf_lock_has_ready(const hf_lock_table *table); /* whether that must be called */
 
 /* ---- Escrow sums of a key's undecided additions ---- */
 /* `lock`: of the key, or NULL: nobody holds it. */

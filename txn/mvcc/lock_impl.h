@@ -21,6 +21,7 @@ struct hf_lock {
     bool wanted; /* ranges: asked for, not held */
     uint32_t key_size;
     uint32_t end_size; /* ranges: the end follows the start; 0: to the last key */
+    uint32_t room;     /* for key and end */
     uint8_t key[];
 };
 
@@ -35,6 +36,8 @@ struct hf_lock_table {
     uint64_t waiter_count;
     hf_lock_waiter *ready_first, *ready_last;
     hf_lock *running; /* where the waiter handed out last had waited */
+    hf_lock *spare;   /* entries that were given up, all with the same room */
+    uint32_t spares;
 };
 
 static inline hf_bytes hf_lock__start(const hf_lock *lock)

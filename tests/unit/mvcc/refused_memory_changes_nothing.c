@@ -27,8 +27,16 @@ static void open_at_every_point(void **state)
     free(region);
 }
 
+/* Of the heap: nothing that was given up is kept to be used again. */
+static void fail_at(home *h, uint64_t take)
+{
+    hf_lock_table_trim(h->locks);
+    hf_heap_fail_at(h->heap, take);
+}
+
 static void assert_empty(home *h, size_t used)
 {
+    hf_lock_table_trim(h->locks);
     hf_lock_table_check(h->locks);
     assert_idle(h);
     assert_int_equal(hf_heap_used(h->heap), used);
@@ -43,19 +51,19 @@ static void a_first_lock(void **state)
     for (uint64_t at = 1; at <= 2; at++) { /* the entry, the hold */
         hf_lock_txn a = txn(1);
         take(&h, "first", HF_LOCK_X, &a); /* its hold takes no memory */
-        hf_heap_fail_at(h.heap, at);
+        fail_at(&h, at);
         assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_X, &a));
-        hf_heap_fail_at(h.heap, at);
+        fail_at(&h, at);
         assert_false(hf_lock_take_range(h.locks, text("a"), text("b"), HF_LOCK_X, &a));
-        hf_heap_fail_at(h.heap, 0);
+        fail_at(&h, 0);
         assert_ptr_equal(a.holds, &a.one);
         assert_null(a.holds->txn_next);
         release(&h, &a);
         assert_empty(&h, used);
     }
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     assert_null(hf_lock_want_range(h.locks, text("a"), text("b"), HF_LOCK_X, age(1)));
-    hf_heap_fail_at(h.heap, 0);
+    fail_at(&h, 0);
     assert_empty(&h, used);
     home_close(&h);
 }
@@ -71,14 +79,14 @@ static void a_lock_that_is_there(void **state)
     hf_lock *at = NULL;
     take(&h, "k", HF_LOCK_S, &a);
     take(&h, "first", HF_LOCK_X, &b);
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_S, &b));
     release(&h, &b);
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     take(&h, "k", HF_LOCK_X, &a); /* an upgrade takes no memory */
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     wait_for(&h, "k", HF_LOCK_X, 9, NULL, &w); /* nor does waiting */
-    hf_heap_fail_at(h.heap, 0);
+    fail_at(&h, 0);
     assert_false(is_free(&h, "k", HF_LOCK_S, 3, NULL, &at));
     release(&h, &a);
     assert_ready(&h, &w);
@@ -90,9 +98,9 @@ static void a_lock_that_is_there(void **state)
     release(&h, &a);
     assert_ready(&h, &w);
     assert_true(hf_lock_take(h.locks, text("first"), hash(text("first")), HF_LOCK_X, &b));
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     assert_false(hf_lock_take(h.locks, text("k"), hash(text("k")), HF_LOCK_X, &b));
-    hf_heap_fail_at(h.heap, 0);
+    fail_at(&h, 0);
     assert_ready(&h, &late);
     release(&h, &b);
     assert_idle(&h);
@@ -106,14 +114,14 @@ static void an_addition(void **state)
     hf_lock_txn a = txn(1);
     take(&h, "k", HF_LOCK_E, &a);
     hf_lock *lock = lock_of(&h, "k");
-    hf_heap_fail_at(h.heap, 1);
+    fail_at(&h, 1);
     assert_false(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
     assert_null(hf_lock_escrow_find(lock, text("f")));
     assert_true(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
-    hf_heap_fail_at(h.heap, 1); /* these take no memory */
+    fail_at(&h, 1); /* these take no memory */
     assert_true(hf_lock_escrow_add(h.locks, lock, text("f"), 5, 0, 9));
     assert_true(hf_lock_escrow_add(h.locks, lock, text(""), 5, 0, 9));
-    hf_heap_fail_at(h.heap, 0);
+    fail_at(&h, 0);
     hf_lock_escrow_remove(h.locks, lock, text(""), 5);
     hf_lock_escrow_remove(h.locks, lock, text("f"), 5);
     hf_lock_escrow_remove(h.locks, lock, text("f"), 5);
@@ -134,9 +142,9 @@ static void growing(void **state)
         for (uint32_t i = 0; i < COUNT; i++) {
             hf_bytes key = hf_bytes_of(name, (size_t)snprintf(name, sizeof name, "k%u", i));
             bool full = refuse != 0 && hf_lock_stats_get(h.locks).locks >= 256;
-            hf_heap_fail_at(h.heap, full ? 1 : 0); /* the buckets are asked for first */
+            fail_at(&h, full ? 1 : 0); /* the buckets are asked for first */
             assert_true(hf_lock_take(h.locks, key, hash(key), HF_LOCK_X, &a));
-            hf_heap_fail_at(h.heap, 0);
+            fail_at(&h, 0);
         }
         hf_lock_table_check(h.locks);
         assert_int_equal(hf_lock_stats_get(h.locks).locks, COUNT);
