@@ -69,10 +69,12 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op)
         hf_buf_reset(all[k]);
         hf_buf_trim(all[k], KEEP_BYTES);
     }
-    hf_buf_reset(&op->marks);
-    hf_buf_trim(&op->marks, KEEP_BYTES);
-    hf_workspace_close(&op->workspace);
-    hf_workspace_open(&op->workspace, shard->heap);
+    if (op->general || op->interactive) {
+        hf_buf_reset(&op->marks);
+        hf_buf_trim(&op->marks, KEEP_BYTES);
+        hf_workspace_close(&op->workspace);
+        hf_workspace_open(&op->workspace, shard->heap);
+    }
     hf_timers_cancel(&shard->timers, &op->alarm.timer);
     op->stage = HF_STAGE_SPARE;
     op->in_order = op->collects = op->bounded = op->by_map = op->has_id = op->has_else =
@@ -146,16 +148,22 @@ void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes resu
         if ((op->touched & hf_shard_bit(to)) == 0) {
             continue;
         }
-        hf_msg_decision d = {
-            .attempt = op->co.attempt, .ts = ts, .watermark = u->base, .by_coordinator = 1
-        };
         bool stub = op->has_id && ts != 0 && to == hf_gateway__stub_home(shard, op->id);
-        if (!hf_pack__post(shard, to, HF_MSG_FINALIZE, &d, sizeof d,
-                           stub ? result : hf_bytes_of(NULL, 0)) ||
-            !hf_ring_push(&shard->sent[to], &seq)) {
+        hf_bytes body = hf_bytes_of(result.data, stub ? result.size : 0);
+        uint64_t size = sizeof(hf_msg_decision) + (uint64_t)body.size;
+        hf_msg_decision *d = size > HF_PACK_MESSAGE_MAX
+                                 ? NULL
+                                 : hf_pack__add(shard, to, HF_MSG_FINALIZE, (uint32_t)size);
+        if (d == NULL || !hf_ring_push(&shard->sent[to], &seq)) {
             hf_shard__fail(shard, 70, "memory", "no room to end a transaction");
             return;
         }
+        *d = (hf_msg_decision){ .head = d->head,
+                                .attempt = op->co.attempt,
+                                .ts = ts,
+                                .watermark = u->base,
+                                .by_coordinator = 1 };
+        hf_bytes_copy((uint8_t *)(d + 1), body);
         count++;
     }
     u->remaining[seq & u->mask] = count;
@@ -306,17 +314,11 @@ uint64_t hf_gateway__client(const hf_op *op)
     return op->in_order ? op->client.place : 0;
 }
 
-/* Asks one shard: the message has its conditions and parts. False: no memory. */
-bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
+/* The conditions and parts of a shard, into its message. */
+static void put_lists(hf_shard *shard, const hf_op *op, uint16_t to, hf_msg_txn *fixed,
+                      hf_buf *body)
 {
     const uint16_t *route_at = (const uint16_t *)(const void *)shard->routes.data;
-    hf_buf *body = &shard->message;
-    hf_buf_reset(body);
-    if ((fixed->flags & HF_TXN_STUB) != 0) {
-        hf_recipe_encode(hf_buf_view(&op->recipes), is_array(op), op->piece_count, body);
-        fixed->recipe_size = body->size;
-    }
-    fixed->heard = shard->order.heard[to];
     fixed->command_count = fixed->condition_count = 0;
     hf_reader r = hf_reader_of(hf_buf_view(&op->conditions));
     for (uint32_t i = 0; hf_reader_left(&r) > 0; i++) {
@@ -339,6 +341,19 @@ bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
             fixed->command_count++;
         }
     }
+}
+
+/* Asks one shard: the message has its conditions and parts. False: no memory. */
+bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
+{
+    hf_buf *body = &shard->message;
+    hf_buf_reset(body);
+    if ((fixed->flags & HF_TXN_STUB) != 0) {
+        hf_recipe_encode(hf_buf_view(&op->recipes), is_array(op), op->piece_count, body);
+        fixed->recipe_size = body->size;
+    }
+    fixed->heard = shard->order.heard[to];
+    put_lists(shard, op, to, fixed, body);
     return !body->failed &&
            hf_pack__post(shard, to, HF_MSG_TXN, fixed, sizeof *fixed, hf_buf_view(body));
 }
@@ -422,41 +437,6 @@ static bool any_has(const hf_request *request, uint32_t flag)
         }
     }
     return false;
-}
-
-/* The one shard that has every key of the request; NO_SHARD if there is none such. */
-static uint16_t only_home(hf_shard *shard, const hf_request *request)
-{
-    uint16_t home = request->has_id ? hf_gateway__stub_home(shard, request->id) : NO_SHARD;
-    for (uint32_t i = 0; i < request->condition_count; i++) {
-        uint16_t at = hf_gateway__home(shard, request->conditions[i].key);
-        if (home != NO_SHARD && at != home) {
-            return NO_SHARD;
-        }
-        home = at;
-    }
-    for (uint32_t i = 0; i < request->count; i++) {
-        const hf_request_command *c = &request->commands[i];
-        uint32_t first, count, step;
-        if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
-            if (shard->count > 1) {
-                return NO_SHARD;
-            }
-            home = shard->self;
-            continue;
-        }
-        if (!hf_command_keys(c->command, c->argc, &first, &count, &step)) {
-            continue;
-        }
-        for (uint32_t k = 0; k < count; k++) {
-            uint16_t at = hf_gateway__home(shard, c->args[first + k * step]);
-            if (home != NO_SHARD && at != home) {
-                return NO_SHARD;
-            }
-            home = at;
-        }
-    }
-    return home == NO_SHARD ? shard->self : home;
 }
 
 /* The request as it is, in shard->message, and its digest: the same whatever way it takes. */
@@ -548,7 +528,10 @@ hf_started hf_gateway__start(hf_shard *shard, const hf_request *request, hf_buf 
     if (hf_one__fits(request)) {
         return hf_one__start(shard, request);
     }
-    uint16_t home = only_home(shard, request);
+    uint16_t home = hf_plan__homes(shard, request);
+    if (shard->routes.failed) {
+        return HF_STARTED_NO_MEMORY;
+    }
     bool one_message = home != NO_SHARD && !request->has_else;
     if (one_message &&
         !(request->count == 1 && any_has(request, HF_COMMAND_ALL_KEYS) && shard->count > 1)) {

@@ -21,11 +21,8 @@ typedef enum hf_form {
     HF_FORM_STAMPS, /* WATCH: raw u64 stamps in the order of the conditions */
 } hf_form;
 
-typedef struct hf_request_command {
-    const hf_command *command;
-    const hf_bytes *args;
-    uint32_t argc;
-} hf_request_command;
+/* A command of a request; `piece` is for the messages that are made of it. */
+typedef struct hf_txn_command hf_request_command;
 
 typedef struct hf_request {
     hf_ticket ticket; /* place and number; form is set by the gateway */

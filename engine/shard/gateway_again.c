@@ -114,31 +114,18 @@ bool hf_gateway__read_lists(hf_shard *shard, hf_txn_reader *reader, hf_request *
 {
     hf_session *session = shard->session;
     hf_txn_condition condition;
-    hf_txn_command command;
     hf_buf_reset(&session->conditions);
-    hf_buf_reset(&session->commands);
-    hf_buf_reset(&session->many);
     while (hf_txn_next_condition(reader, &condition)) {
         hf_buf_raw(&session->conditions, &condition, sizeof condition);
     }
-    while (hf_txn_next_command(reader, &command)) {
-        hf_request_command c = { .command = command.command, .argc = command.argc };
-        hf_buf_raw(&session->many, command.args, command.argc * (uint32_t)sizeof *command.args);
-        hf_buf_raw(&session->commands, &c, sizeof c);
-    }
-    if (session->conditions.failed || session->commands.failed || session->many.failed) {
+    reader->args = &session->many;
+    if (session->conditions.failed || !hf_txn_read_commands(reader, &session->commands)) {
         return false;
     }
-    hf_request_command *commands = (hf_request_command *)(void *)session->commands.data;
-    const hf_bytes *args = (const hf_bytes *)(const void *)session->many.data;
-    request->commands = commands;
-    request->count = session->commands.size / (uint32_t)sizeof *commands;
+    request->commands = (const hf_request_command *)(const void *)session->commands.data;
+    request->count = session->commands.size / (uint32_t)sizeof *request->commands;
     request->conditions = (const hf_txn_condition *)(const void *)session->conditions.data;
     request->condition_count = session->conditions.size / (uint32_t)sizeof(hf_txn_condition);
-    for (uint32_t i = 0; i < request->count; i++) { /* the slices stand still now */
-        commands[i].args = args;
-        args += commands[i].argc;
-    }
     return true;
 }
 

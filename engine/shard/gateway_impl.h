@@ -14,7 +14,7 @@
 #define HF_DIGEST_DIALOGUE UINT64_C(1)
 
 #define NO_OP UINT32_MAX /* no operation */
-enum { NO_SHARD = 0xffff };
+enum { NO_SHARD = 0xffff, NO_KEY = 0xfffe };
 
 typedef enum hf_stage {
     HF_STAGE_SPARE,
@@ -105,8 +105,11 @@ void hf_gateway__again(hf_shard *shard, hf_op *op, bool later);
 void hf_gateway__came_back(hf_shard *shard, uint16_t from, hf_bytes sent);
 
 /* plan.c */
-/* Cuts the request into parts, or, when it has a command that needs keys of several shards at once,
- * keeps it whole (op->general). False: no memory. */
+/* The one shard that has every key of the request, NO_SHARD if there is none such; that of each
+ * command (NO_KEY: it has none), in shard->routes. */
+uint16_t hf_plan__homes(hf_shard *shard, const hf_request *request);
+/* Right after that: cuts the request into parts, or, when it has a command that needs keys of
+ * several shards at once, keeps it whole (op->general). False: no memory. */
 bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request);
 /* Before each further attempt: if the parts are not what they were cut for, because keys of one
  * command lie with several shards by now, they are cut anew. Nothing of the operation may be under

@@ -4,22 +4,70 @@
 
 #include <stdio.h>
 
+/* The shard that has every key of the command; NO_SHARD if there is none such, NO_KEY if it has no
+ * keys. */
+static uint16_t command_home(hf_shard *shard, const hf_request_command *c)
+{
+    uint32_t first, count, step;
+    if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
+        return shard->count > 1 ? NO_SHARD : shard->self;
+    }
+    if (!hf_command_keys(c->command, c->argc, &first, &count, &step) || count == 0) {
+        return NO_KEY;
+    }
+    uint16_t home = hf_gateway__home(shard, c->args[first]);
+    for (uint32_t k = 1; k < count; k++) {
+        if (hf_gateway__home(shard, c->args[first + k * step]) != home) {
+            return NO_SHARD;
+        }
+    }
+    return home;
+}
+
+static uint16_t both_homes(uint16_t a, uint16_t b)
+{
+    return a == NO_KEY ? b : b == NO_KEY || a == b ? a : NO_SHARD;
+}
+
+uint16_t hf_plan__homes(hf_shard *shard, const hf_request *request)
+{
+    uint16_t home = request->has_id ? hf_gateway__stub_home(shard, request->id) : NO_KEY;
+    for (uint32_t i = 0; i < request->condition_count; i++) {
+        home = both_homes(home, hf_gateway__home(shard, request->conditions[i].key));
+    }
+    hf_buf_reset(&shard->routes);
+    for (uint32_t i = 0; i < request->count; i++) {
+        uint16_t at = command_home(shard, &request->commands[i]);
+        hf_buf_u16(&shard->routes, at);
+        home = both_homes(home, at);
+    }
+    return home == NO_KEY ? shard->self : home;
+}
+
 /* One command of one shard (or of all), ready to be sent. */
+static void add_part_of(hf_op *op, hf_home home, uint16_t shard, const hf_request_command *c)
+{
+    hf_piece none = { .there = false };
+    hf_buf_raw(&op->homes, &home, sizeof home);
+    hf_buf_raw(&op->pieces, &none, sizeof none);
+    uint8_t *head = hf_buf_extend(&op->parts, sizeof shard + sizeof(uint32_t));
+    if (head == NULL) {
+        return;
+    }
+    uint32_t at = op->parts.size;
+    memcpy(head, &shard, sizeof shard);
+    hf_txn_copy_command(&op->parts, op->piece_count++, c);
+    if (!op->parts.failed) {
+        uint32_t size = op->parts.size - at;
+        memcpy(op->parts.data + at - sizeof size, &size, sizeof size);
+    }
+}
+
 static void add_part(hf_op *op, uint16_t shard, const hf_command *command, const hf_bytes *args,
                      uint32_t argc)
 {
-    static const hf_home unknown = { .shard = NO_SHARD };
-    hf_buf_raw(&op->homes, &unknown, sizeof unknown);
-    hf_buf_u16(&op->parts, shard);
-    uint32_t at = op->parts.size;
-    hf_buf_u32(&op->parts, 0);
-    hf_txn_put_command(&op->parts, op->piece_count++, command, args, argc);
-    hf_piece none = { .there = false };
-    hf_buf_raw(&op->pieces, &none, sizeof none);
-    if (!op->parts.failed) {
-        uint32_t size = op->parts.size - at - 4;
-        memcpy(op->parts.data + at, &size, sizeof size);
-    }
+    hf_request_command c = { .command = command, .args = args, .argc = argc };
+    add_part_of(op, (hf_home){ .shard = NO_SHARD }, shard, &c);
 }
 
 static void split(hf_op *op, const hf_request_command *c, uint32_t first, uint32_t count,
@@ -136,39 +184,31 @@ static void ranges(hf_shard *shard, hf_op *op, const hf_request_command *c, hf_r
     r->count = op->piece_count - r->first;
 }
 
-/* Answers false when the command needs keys of several shards at once. */
-static bool plan_command(hf_shard *shard, hf_op *op, const hf_request_command *c)
+/* `home`: as hf_plan__homes() found it. False: the command needs keys of several shards at once. */
+static bool plan_command(hf_shard *shard, hf_op *op, const hf_request_command *c, uint16_t home)
 {
     hf_recipe r = {
         .first = op->piece_count, .count = 1, .limit = UINT64_MAX, .command = c->command->id
     };
     uint32_t first = 0, count = 0, step = 1;
-    bool has_keys = hf_command_keys(c->command, c->argc, &first, &count, &step) && count > 0;
     if ((c->command->flags & HF_COMMAND_ALL_KEYS) != 0) {
         if (named(c->command, "hf.range")) {
             ranges(shard, op, c, &r);
         } else {
             everywhere(shard, op, c, &r);
         }
+    } else if (home == NO_KEY) {
+        add_part(op, shard->self, c->command, c->args, c->argc);
+    } else if (home != NO_SHARD) {
+        uint64_t hash = hf_gateway__hash(shard, c->args[c->command->key_first]);
+        add_part_of(op, (hf_home){ hash, home }, NO_SHARD, c);
+    } else if (c->command->part != NULL) {
+        (void)hf_command_keys(c->command, c->argc, &first, &count, &step);
+        r.merge = (uint8_t)merge_of(c->command);
+        r.count = count;
+        split(op, c, first, count, step);
     } else {
-        uint16_t home = has_keys ? hf_gateway__home(shard, c->args[first]) : shard->self;
-        bool one = true;
-        for (uint32_t i = 1; i < count && one; i++) {
-            one = hf_gateway__home(shard, c->args[first + i * step]) == home;
-        }
-        if (one) {
-            add_part(op, has_keys ? NO_SHARD : shard->self, c->command, c->args, c->argc);
-            if (has_keys && !op->homes.failed) {
-                hf_home *last = (hf_home *)(void *)(op->homes.data + op->homes.size) - 1;
-                *last = (hf_home){ hf_gateway__hash(shard, c->args[first]), home };
-            }
-        } else if (c->command->part != NULL) {
-            r.merge = (uint8_t)merge_of(c->command);
-            r.count = count;
-            split(op, c, first, count, step);
-        } else {
-            return false;
-        }
+        return false;
     }
     hf_buf_raw(&op->recipes, &r, sizeof r);
     return true;
@@ -230,8 +270,9 @@ bool hf_plan__request(hf_shard *shard, hf_op *op, const hf_request *request)
 {
     bool parts = !op->has_else;
     clear(op);
+    const uint16_t *homes = (const uint16_t *)(const void *)shard->routes.data;
     for (uint32_t i = 0; i < request->count && parts; i++) {
-        parts = plan_command(shard, op, &request->commands[i]);
+        parts = plan_command(shard, op, &request->commands[i], homes[i]);
     }
     if (!parts) { /* commands as they are, for an operation that locks and fetches first */
         clear(op);
@@ -335,7 +376,8 @@ bool hf_plan__again(hf_shard *shard, hf_op *op)
         hf_buf parts = op->parts; /* what the arguments point into */
         hf_buf_open(&op->parts, shard->heap);
         op->map_version = shard->map.changes;
-        good = hf_plan__request(shard, op, &request);
+        (void)hf_plan__homes(shard, &request);
+        good = !shard->routes.failed && hf_plan__request(shard, op, &request);
         hf_buf_close(&parts);
     }
     hf_buf_close(&commands);

@@ -64,6 +64,11 @@ static bool is_nil(hf_bytes reply)
 static void put_recipe(const hf_recipe_pieces *pieces, const hf_recipe *r, hf_buf *out)
 {
     int64_t sum = 0;
+    if (r->merge == HF_MERGE_ONE) { /* nearly all */
+        hf_bytes only = piece_bytes(pieces, r->first);
+        hf_buf_raw(out, only.data, only.size);
+        return;
+    }
     for (uint32_t i = 0; i < r->count; i++) {
         hf_bytes piece = piece_bytes(pieces, r->first + i);
         if (piece.data[0] == '-') { /* the first error speaks for all */

@@ -57,12 +57,13 @@ static bool read_command(hf_txn_reader *reader, hf_txn_command *command)
         args[i] = hf_bytes_of(at, size);
         at += size;
     }
+    command->encoded = hf_bytes_of(reader->in.at, (size_t)(at - reader->in.at));
     reader->in.at = at;
     command->args = args;
     return true;
 }
 
-static void skip_conditions(hf_txn_reader *reader)
+static inline void skip_conditions(hf_txn_reader *reader)
 {
     hf_txn_condition skipped;
     while (reader->conditions != 0 && hf_txn_next_condition(reader, &skipped)) {
@@ -158,9 +159,7 @@ void hf_txn_put_command(hf_buf *out, uint32_t piece, const hf_command *command,
     at += 10;
     for (uint32_t i = 0; i < argc; i++) {
         memcpy(at, &args[i].size, sizeof args[i].size);
-        if (args[i].size != 0) {
-            memcpy(at + 4, args[i].data, args[i].size);
-        }
+        hf_bytes_copy(at + 4, args[i]);
         at += 4 + args[i].size;
     }
 }
@@ -171,4 +170,16 @@ void hf_txn_put_fence(hf_buf *out, hf_lock_mode mode, bool is_range, hf_bytes st
     hf_buf_u8(out, is_range);
     hf_buf_bytes(out, start);
     hf_buf_bytes(out, end);
+}
+
+void hf_txn_copy_command(hf_buf *out, uint32_t piece, const hf_txn_command *command)
+{
+    uint32_t size = command->encoded.size;
+    uint8_t *at = size == 0 ? NULL : hf_buf_extend(out, size);
+    if (at != NULL) {
+        memcpy(at, command->encoded.data, size);
+        memcpy(at, &piece, sizeof piece);
+    } else if (size == 0) {
+        hf_txn_put_command(out, piece, command->command, command->args, command->argc);
+    }
 }

@@ -16,6 +16,7 @@ typedef struct hf_txn_command {
     const hf_bytes *args;
     uint32_t argc;
     uint32_t piece;
+    hf_bytes encoded; /* as it was read; empty: it was not */
 } hf_txn_command;
 
 typedef struct hf_txn_fence {
@@ -46,6 +47,8 @@ hf_bytes hf_txn_mutations(const hf_msg_txn *msg, hf_buf *args);
 void hf_txn_put_condition(hf_buf *out, const hf_txn_condition *condition);
 void hf_txn_put_command(hf_buf *out, uint32_t piece, const hf_command *command,
                         const hf_bytes *args, uint32_t argc);
+/* The same of one that may have been read: then it is copied as it was. */
+void hf_txn_copy_command(hf_buf *out, uint32_t piece, const hf_txn_command *command);
 void hf_txn_put_fence(hf_buf *out, hf_lock_mode mode, bool is_range, hf_bytes start, hf_bytes end);
 
 /* owner.c: the mutation that records an id's outcome. */

@@ -128,8 +128,10 @@ static bool start(hf_shard *shard, hf_apply *apply, uint32_t index)
     hf_bytes from[] = { name, t.debit, hf_bytes_of(debit, hf_text_put_i64(debit, -t.amount)),
                         HF_LIT("MIN"), hf_bytes_of(min, hf_text_put_i64(min, t.min)) };
     hf_bytes to[] = { name, t.credit, hf_bytes_of(credit, hf_text_put_i64(credit, t.amount)) };
-    hf_request_command commands[] = { { add, from, (t.flags & HF_TRANSFER_MIN) != 0 ? 5 : 3 },
-                                      { add, to, 3 } };
+    hf_request_command commands[] = {
+        { add, from, (t.flags & HF_TRANSFER_MIN) != 0 ? 5 : 3, 0, { NULL, 0 } },
+        { add, to, 3, 0, { NULL, 0 } }
+    };
     hf_request request = { .ticket = { .place = HF_PLACE_APPLY | apply->number, .number = index },
                            .form = HF_FORM_TXN,
                            .commands = commands,

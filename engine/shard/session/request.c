@@ -129,7 +129,7 @@ bool hf_conn__request(hf_shard *shard, hf_conn *conn, hf_request *request)
 bool hf_session__data(hf_shard *shard, hf_conn *conn, const hf_command *command,
                       const hf_bytes *args, uint32_t argc)
 {
-    hf_request_command one = { command, args, argc };
+    hf_request_command one = { .command = command, .args = args, .argc = argc };
     if (conn->op != UINT32_MAX) {
         return hf_session__in_txn(shard, conn, &one);
     }
@@ -173,7 +173,7 @@ bool hf_session__run(hf_shard *shard, hf_conn *conn, const hf_command *command,
 {
     hf_buf *error = &shard->session->error;
     hf_buf_reset(error);
-    shard->session->running = (hf_request_command){ NULL, args, argc };
+    shard->session->running = (hf_request_command){ .args = args, .argc = argc };
     if (command == NULL && is_http(args[0])) {
         hf_conn__close(shard,
                        conn); /* a page that makes a browser speak to us: as Redis, not a word */
