@@ -348,6 +348,7 @@ bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
 {
     hf_buf *body = &shard->message;
     hf_buf_reset(body);
+    fixed->recipe_size = 0;
     if ((fixed->flags & HF_TXN_STUB) != 0) {
         hf_recipe_encode(hf_buf_view(&op->recipes), is_array(op), op->piece_count, body);
         fixed->recipe_size = body->size;
@@ -367,14 +368,14 @@ void hf_gateway__fail(hf_shard *shard, hf_op *op, hf_bytes reply)
 /* Sends one message per shard of the set with these flags. False: out of memory half-way. */
 bool hf_gateway__send(hf_shard *shard, hf_op *op, hf_shard_set set, uint16_t flags, uint16_t anchor)
 {
+    hf_msg_txn fixed;
+    hf_gateway__base(shard, op, &fixed);
+    fixed.anchor = anchor;
     for (uint16_t to = 0; to < shard->count; to++) {
         if ((set & hf_shard_bit(to)) == 0) {
             continue;
         }
-        hf_msg_txn fixed;
-        hf_gateway__base(shard, op, &fixed);
         fixed.flags = flags;
-        fixed.anchor = anchor;
         fixed.participants = to == anchor ? set : 0;
         if (op->has_id) {
             fixed.flags |= HF_TXN_HAS_ID;

@@ -36,27 +36,28 @@ static bool read_command(hf_txn_reader *reader, hf_txn_command *command)
     const uint8_t *at = reader->in.at;
     const uint8_t *end = reader->in.end;
     uint16_t id;
+    uint32_t argc;
+    uint32_t size;
     HF_ASSERT(end - at >= 10);
     memcpy(&command->piece, at, sizeof command->piece);
     memcpy(&id, at + 4, sizeof id);
-    memcpy(&command->argc, at + 6, sizeof command->argc);
+    memcpy(&argc, at + 6, sizeof argc);
     at += 10;
+    command->argc = argc;
     command->command = hf_command_at(id);
-    hf_bytes *args =
-        (hf_bytes *)(void *)hf_buf_extend(reader->args, command->argc * (uint32_t)sizeof *args);
+    hf_bytes *args = (hf_bytes *)(void *)hf_buf_extend(reader->args, argc * (uint32_t)sizeof *args);
     if (args == NULL) {
         return false;
     }
     HF_ASSERT(command->command != NULL);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        uint32_t size;
-        HF_ASSERT((size_t)(end - at) >= sizeof size);
+    for (const hf_bytes *arg = args + argc; args != arg; args++) {
+        HF_ASSERT(end - at >= (ptrdiff_t)sizeof size); /* nor was the one before too long */
         memcpy(&size, at, sizeof size);
-        at += sizeof size;
-        HF_ASSERT((size_t)(end - at) >= size);
-        args[i] = hf_bytes_of(at, size);
-        at += size;
+        *args = hf_bytes_of(at + sizeof size, size);
+        at += sizeof size + size;
     }
+    HF_ASSERT(at <= end);
+    args -= argc;
     command->encoded = hf_bytes_of(reader->in.at, (size_t)(at - reader->in.at));
     reader->in.at = at;
     command->args = args;
