@@ -74,7 +74,7 @@ static void undecided_remove(hf_shard *shard, hf_part *part)
 }
 
 /* Attempts are ours: nobody picks them so that they meet. */
-static hf_part **bucket_of(hf_part_set *set, hf_attempt attempt)
+static hf_part **bucket_of(const hf_part_set *set, hf_attempt attempt)
 {
     uint64_t mixed = (attempt.seq_shard ^ attempt.incarnation) * UINT64_C(0x9e3779b97f4a7c15);
     return &set->buckets[mixed >> set->shift];
@@ -146,6 +146,15 @@ hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt)
         part = part->chain;
     }
     return part;
+}
+
+void hf_part__fetch(const hf_shard *shard, hf_attempt attempt)
+{
+    enum { LINE = 64, LINES = 6 };
+    const uint8_t *part = (const uint8_t *)*bucket_of(&shard->parts, attempt);
+    for (uint32_t i = 0; i < LINES; i++) {
+        __builtin_prefetch(part + (size_t)i * LINE);
+    }
 }
 
 bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt)
@@ -416,6 +425,7 @@ static void apply(hf_shard *shard, hf_part *part)
     hf_reader reader = hf_reader_of(effects);
     hf_mutation m;
     hf_hlc_observe(&shard->clock, part->p.commit_ts);
+    hf_table_look_at(shard->table, part->place);
     while (hf_mutation_next(&reader, &m)) {
         uint64_t hash;
         hf_lock *lock = lock_of(shard, part, m.key, &hash);
@@ -645,6 +655,7 @@ hf_err hf_part__log_prepare(hf_shard *shard, hf_part *part, const hf_msg_txn *ms
     part->p.participants = msg->participants;
     part->p.anchor = msg->anchor;
     part->since_ns = shard->io->now_ns;
+    part->place = hf_table_last_found(shard->table);
     hf_part__promise(shard, part);
     step_with(shard, part, HF_EVENT_LOGGED, shard->self, vote->pts, vote->until,
               hf_bytes_of(NULL, 0));

@@ -91,6 +91,8 @@ static void fetch_ahead(hf_shard *shard, const hf_msg *msg)
             if (m->kind == HF_MSG_ONE) {
                 const hf_msg_one *one = (const hf_msg_one *)(const void *)m;
                 (void)hf_table_want(shard->table, hf_bytes_of(NULL, 0), one->hash);
+            } else if (m->kind == HF_MSG_FINALIZE) {
+                hf_part__fetch(shard, ((const hf_msg_decision *)(const void *)m)->attempt);
             } else {
                 fetch_ahead(shard, m);
             }
@@ -165,13 +167,13 @@ static void dispatch(hf_shard *shard, const hf_msg *msg)
     case HF_MSG_REFUSED:
     case HF_MSG_LOCKED:
         hf_gateway__result(shard, (const hf_msg_result *)(const void *)msg);
-        break;
+        return; /* nor did anybody for these */
     case HF_MSG_WOUNDED:
         hf_gateway__wounded(shard, (const hf_msg_decision *)(const void *)msg);
         break;
     case HF_MSG_FINALIZED:
         hf_gateway__finalized(shard, (const hf_msg_decision *)(const void *)msg);
-        break;
+        return;
     case HF_MSG_FINALIZE:
         hf_part__finalize(shard, (const hf_msg_decision *)(const void *)msg);
         break;

@@ -70,10 +70,11 @@ struct hf_part {
     uint64_t since_ns;
     uint64_t digest;
     uint8_t id[16];
-    hf_part *chain;     /* in shard->parts */
-    uint32_t additions; /* among the effects */
-    bool only_adds;     /* ... and nothing else, and none to a field */
-    uint16_t ending;    /* hf_ending of a refusal */
+    hf_part *chain;       /* in shard->parts */
+    hf_table_place place; /* of the key that its evaluation looked at last */
+    uint32_t additions;   /* among the effects */
+    bool only_adds;       /* ... and nothing else, and none to a field */
+    uint16_t ending;      /* hf_ending of a refusal */
     uint16_t room_used;
     bool has_id, stub, drains, old;
     _Alignas(8) uint8_t room[192]; /* small effects, replies and recipe; not cleared */
@@ -339,6 +340,8 @@ bool hf_owner__reply(hf_shard *shard, uint16_t to, hf_ticket ticket, hf_attempt 
 /* ---- part.c ---- */
 bool hf_part__open(hf_shard *shard); /* false: no memory */
 hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt);
+/* It will be asked for soon. */
+void hf_part__fetch(const hf_shard *shard, hf_attempt attempt);
 hf_part *hf_part__make(hf_shard *shard, hf_attempt attempt, hf_age age); /* NULL: no memory */
 /* False: the attempt is fenced (its coordinator's watermark passed it). */
 bool hf_part__fresh(const hf_shard *shard, hf_attempt attempt);

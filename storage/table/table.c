@@ -258,7 +258,24 @@ hf_table__entry *hf_table__find(const hf_table *table, hf_bytes key, uint64_t ha
         /* Only what is asked for next is moved: the table itself stays as it is. */
         hf_table__hash_fetch((hf_table *)(uintptr_t)table);
     }
-    return hf_table__hash_find(table, key, hash);
+    hf_table__entry *e = table->last;
+    if (e == NULL || e->hash != (uint32_t)hash || !hf_bytes_equal(hf_table__key(e), key)) {
+        e = hf_table__hash_find(table, key, hash);
+        ((hf_table *)(uintptr_t)table)->last = e; /* likewise */
+    }
+    return e;
+}
+
+hf_table_place hf_table_last_found(const hf_table *table)
+{
+    return (hf_table_place){ table->last, table->freed };
+}
+
+void hf_table_look_at(hf_table *table, hf_table_place place)
+{
+    if (place.freed == table->freed) {
+        table->last = place.entry;
+    }
 }
 
 static hf_table__entry *entry_open(hf_table *table, hf_bytes key, uint64_t hash,
@@ -282,6 +299,8 @@ static hf_table__entry *entry_open(hf_table *table, hf_bytes key, uint64_t hash,
 
 void hf_table__entry_free(hf_table *table, hf_table__entry *e)
 {
+    table->last = NULL;
+    table->freed++;
     hf_table__weigh(table, e, -1);
     while (e->state.older != NULL) {
         hf_table__version *v = e->state.older;

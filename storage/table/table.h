@@ -56,6 +56,14 @@ void hf_table_fetch(hf_table *table);
 hf_got hf_table_get(const hf_table *table, hf_bytes key, uint64_t ts);
 /* The same for a caller that has the hash already. */
 hf_got hf_table_get_hashed(const hf_table *table, hf_bytes key, uint64_t hash, uint64_t ts);
+/* Where the key asked for last was found. Told of it again before the next call on that key, the
+ * table need not look for it, if it is there still. Good for any key at any time: only a hint. */
+typedef struct hf_table_place {
+    struct hf_table__entry *entry;
+    uint64_t freed;
+} hf_table_place;
+hf_table_place hf_table_last_found(const hf_table *table);
+void hf_table_look_at(hf_table *table, hf_table_place place);
 
 enum { HF_TABLE_ADMIT_CHANGES = 4096 }; /* asked for at once; more of them are asked for in parts */
 /* Whether `bytes` of changes (encoded as mutations) can be put now without running out of memory. A

@@ -238,6 +238,8 @@ struct hf_table {
     uint64_t held;       /* bytes in its blocks */
     hf_table_stats stats;
     hf_buf scratch;
+    hf_table__entry *last; /* found last: what is read is often written next; or NULL */
+    uint64_t freed;        /* entries, so far */
     uint64_t wanted[HF_TABLE_WANT_RING]; /* hashes whose entries are not fetched yet */
     uint32_t want_count;
 };
