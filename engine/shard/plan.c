@@ -327,10 +327,12 @@ static void put_asked(const hf_recipe *recipe, hf_reader *parts, hf_buf *args, h
         } else if ((command->flags & HF_COMMAND_ALL_KEYS) == 0) {
             hf_buf_raw(args, next + 1, (argc - 1) * (uint32_t)sizeof *next);
         } else if (named(command, "hf.range")) {
+            HF_ASSERT(args->data != NULL && next != NULL); /* neither failed */
             join_ranges((hf_bytes *)(void *)(args->data + from), next);
         }
     }
     if (!args->failed) {
+        HF_ASSERT(args->data != NULL); /* a command has a name at least */
         hf_bytes name = hf_bytes_of(command->name, strlen(command->name));
         memcpy(args->data + from, &name, sizeof name);
     }
