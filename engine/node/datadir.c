@@ -29,9 +29,10 @@ size_t hf_identity_format(const hf_identity *identity, char out[HF_DATADIR_IDENT
 {
     int size = snprintf(out, HF_DATADIR_IDENTITY,
                         "holdfast %" PRIu64 "\nnode %016" PRIx64 "\nshards %" PRIu64
-                        "\nlog-per %s\ncreated %s\n",
+                        "\nlog-per %s\ncreated %s\n%s",
                         identity->version, identity->node_id, identity->shards,
-                        identity->log_shared ? "device" : "core", identity->created);
+                        identity->log_shared ? "device" : "core", identity->created,
+                        identity->begun ? "logs begun\n" : "");
     HF_ASSERT(size > 0 && size + 32 < HF_DATADIR_IDENTITY);
     uint32_t crc = hf_crc32c(0, out, (size_t)size);
     return (size_t)size + (size_t)snprintf(out + size, 32, "crc32c %08" PRIx32 "\n", crc);
@@ -106,13 +107,16 @@ hf_err hf_identity_parse(hf_identity *identity, const char *text, size_t size)
                 hf_text_u64(value, &identity->shards) == HF_OK && identity->shards != 0 &&
                 identity->shards <= HF_DATADIR_SHARDS_MAX && next_value(&rest, "log-per", &value) &&
                 log_per_of(value, &identity->log_shared) && next_value(&rest, "created", &value) &&
-                value.size < sizeof identity->created && rest.size == 0;
+                value.size < sizeof identity->created;
     if (!good) {
         return HF_E_CORRUPT;
     }
     memcpy(identity->created, value.data, value.size);
     identity->created[value.size] = '\0';
-    return HF_OK;
+    identity->begun = rest.size != 0;
+    good = rest.size == 0 ||
+           (next_value(&rest, "logs", &value) && hf_bytes_equal(value, HF_LIT("begun")));
+    return good && rest.size == 0 ? HF_OK : HF_E_CORRUPT;
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */
@@ -430,7 +434,19 @@ static hf_exit check_one(const hf_datadir *dir, const char *name, const char *wh
     return HF_EXIT_OK;
 }
 
-/* A shard whose directory is gone would start empty, as if nothing had been acknowledged. */
+/* A log without files would begin anew. */
+static hf_exit check_log(const hf_datadir *dir, const char *name, hf_problem *problem)
+{
+    if (!dir->identity.begun || is_filled(dir->fd, name) != 0) {
+        return HF_EXIT_OK;
+    }
+    return hf_problem_set(problem, HF_EXIT_CORRUPT,
+                          "%s/%s is empty, but its log has begun: its files are missing; put them "
+                          "back (from a backup), or use another --data; nothing was changed",
+                          dir->path, name);
+}
+
+/* A shard whose directory or log is gone would start empty, as if nothing had been acknowledged. */
 static hf_exit check_shards(const hf_datadir *dir, hf_problem *problem)
 {
     hf_exit code = HF_EXIT_OK;
@@ -438,10 +454,15 @@ static hf_exit check_shards(const hf_datadir *dir, hf_problem *problem)
         char name[SHARD_NAME];
         shard_name(name, i);
         code = check_one(dir, name, "data of a shard", problem);
+        if (code == HF_EXIT_OK && !dir->identity.log_shared) {
+            code = check_log(dir, name, problem);
+        }
     }
-    return code == HF_EXIT_OK && dir->identity.log_shared
-               ? check_one(dir, device_name, "log of all shards", problem)
-               : code;
+    if (code == HF_EXIT_OK && dir->identity.log_shared) {
+        code = check_one(dir, device_name, "log of all shards", problem);
+        code = code == HF_EXIT_OK ? check_log(dir, device_name, problem) : code;
+    }
+    return code;
 }
 
 static hf_exit read_identity(hf_datadir *dir, int fd, hf_problem *problem)
@@ -493,6 +514,15 @@ hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards, bool
         hf_datadir_close(dir);
     }
     return code;
+}
+
+hf_exit hf_datadir_begun(hf_datadir *dir, hf_problem *problem)
+{
+    if (dir->identity.begun) {
+        return HF_EXIT_OK;
+    }
+    dir->identity.begun = true;
+    return write_identity(dir, problem);
 }
 
 void hf_datadir_close(hf_datadir *dir)

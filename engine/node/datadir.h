@@ -13,6 +13,8 @@
  *     shards 2
  *     log-per core                    or device: the shards share one log
  *     created 2026-11-21T13:45:00Z
+ *     logs begun                      from the first time that the node was ready: from then on a
+ *                                     log directory without files is data lost, not a first start
  *     crc32c 1a2b3c4d                 over all bytes before this line
  *
  * The last line is the same in every version to come, so that a newer format is told from damage.
@@ -40,6 +42,7 @@ typedef struct hf_identity {
     uint64_t node_id;
     uint64_t shards;
     bool log_shared;
+    bool begun; /* every log has files, whose names are durable */
     char created[32];
 } hf_identity;
 
@@ -57,6 +60,8 @@ typedef struct hf_datadir {
  * CONFIG: it is somebody else's directory. */
 HF_MUST_USE hf_exit hf_datadir_open(hf_datadir *dir, const char *path, uint16_t shards,
                                     bool log_shared, hf_problem *problem);
+/* The node is ready: notes that its logs have begun, once. */
+HF_MUST_USE hf_exit hf_datadir_begun(hf_datadir *dir, hf_problem *problem);
 /* Lets go of the lock. */
 void hf_datadir_close(hf_datadir *dir);
 

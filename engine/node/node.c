@@ -250,6 +250,16 @@ static void say_ready(hf_node *node)
     tell(node, "READY=1\nSTATUS=serving");
 }
 
+/* A disk that is full at the first start: the next one notes it. */
+static void note_begun(hf_node *node)
+{
+    hf_problem problem;
+    if (hf_datadir_begun(&node->dir, &problem) != HF_EXIT_OK) {
+        HF_SAY(node->log, WARN, "that the logs have begun could not be noted",
+               HF_TEXT("error", problem.text), HF_END);
+    }
+}
+
 static hf_exit say_problem(hf_node *node, const hf_problem *problem)
 {
     HF_SAY(node->log, FATAL, "cannot run", HF_NUMBER("code", (uint64_t)problem->code),
@@ -350,6 +360,7 @@ static void wait_for_end(hf_node *node)
         if (node->phase == BOOTING &&
             atomic_load_explicit(&node->cores.ready, memory_order_acquire) == node->cores.count) {
             node->phase = SERVING;
+            note_begun(node);
             say_ready(node);
         }
         if (atomic_load_explicit(&node->cores.asked, memory_order_acquire) != 0 &&

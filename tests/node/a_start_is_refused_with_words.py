@@ -132,6 +132,25 @@ class Refused(unittest.TestCase):
             node.start()
             self.assertEqual(node.stop(), 0)
 
+    def test_every_file_of_a_log_missing(self):
+        """Which would look like a first start."""
+        for args, name in (((), "core-00"), (("--log-per", "device"), "device-00")):
+            with Node(BINARY, cores=1, args=args) as node:
+                with node.client() as client:
+                    client("SET", "k", "v")
+                self.assertEqual(node.stop(), 0)
+                folder = os.path.join(node.data, name)
+                os.rename(folder, node.data + ".away")
+                os.mkdir(folder)
+                self.refused(node, 65, f"{name} is empty", "its files are missing", "nothing was changed")
+                self.assertEqual(os.listdir(folder), [])
+                os.rmdir(folder)
+                os.rename(node.data + ".away", folder)
+                node.start()
+                with node.client() as client:
+                    self.assertEqual(client("GET", "k"), b"v")
+                self.assertEqual(node.stop(), 0)
+
     def test_directory_without_permission(self):
         """Root may write anywhere, so the node runs as somebody else."""
         user = NOBODY if os.getuid() == 0 else None

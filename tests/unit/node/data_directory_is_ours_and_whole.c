@@ -109,6 +109,7 @@ static void nonsense_with_a_right_sum(void **unused)
         ("holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated "
          "2026-11-21T13:45:00Z-and-too-long\n"),
         "holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated x\nmore y\n",
+        "holdfast 1\nnode 0123456789abcdef\nshards 2\nlog-per core\ncreated x\nlogs none\n",
         "",
     };
     assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_OK);
@@ -128,6 +129,28 @@ static void a_shard_is_missing(void **unused)
     assert_int_equal(open_close(2, NULL, NULL), HF_EXIT_CORRUPT);
     assert_non_null(strstr(problem.text, "/core-01 is missing, with the data of a shard"));
     assert_int_not_equal(access(name, F_OK), 0);
+}
+
+/* A directory whose node was never ready may have empty logs; later they are missed. */
+static void a_log_is_missing(void **unused)
+{
+    (void)unused;
+    hf_datadir dir;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hf_datadir_open(&dir, path, 1, false, &problem), HF_EXIT_OK);
+        assert_false(dir.identity.begun);
+        hf_datadir_close(&dir);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hf_datadir_open(&dir, path, 1, false, &problem), HF_EXIT_OK);
+        assert_int_equal(dir.identity.begun, i == 1);
+        assert_int_equal(hf_datadir_begun(&dir, &problem), HF_EXIT_OK);
+        hf_datadir_close(&dir);
+        test_write(test_path(name, path, "core-00/log-1"), "x", 1);
+    }
+    assert_int_equal(unlink(test_path(name, path, "core-00/log-1")), 0);
+    assert_int_equal(hf_datadir_open(&dir, path, 1, false, &problem), HF_EXIT_CORRUPT);
+    assert_non_null(strstr(problem.text, "/core-00 is empty, but its log has begun"));
 }
 
 /* Whether the shards share a log is fixed when the directory is made, and their log is missed. */
@@ -232,6 +255,7 @@ int main(void)
         CASE(nonsense_with_a_right_sum),
         CASE(the_common_log_is_missing),
         CASE(a_shard_is_missing),
+        CASE(a_log_is_missing),
         CASE(the_identity_is_missing),
         CASE(half_made_is_made_again),
         CASE(somebody_elses),
