@@ -31,7 +31,8 @@ static void enlarge(hf_groups *gs, hf_groups__group *g)
 {
     hf_raft_limits limits = { HF_RAFT_MEMBERS_MAX, g->limits.runs };
     limits.runs = limits.runs < RUNS_MAX ? 2 * limits.runs : limits.runs;
-    void *block = hf_heap_take(gs->heap, hf_raft_size(&limits));
+    bool larger = limits.runs > g->limits.runs || limits.members > g->limits.members;
+    void *block = larger ? hf_heap_take(gs->heap, hf_raft_size(&limits)) : NULL;
     if (block != NULL) {
         hf_raft *old = g->raft;
         g->raft = hf_raft_move(block, &limits, old);

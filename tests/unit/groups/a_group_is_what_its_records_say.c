@@ -189,6 +189,25 @@ static void a_group_goes_and_comes(void **state)
     end(&h);
 }
 
+/* As many terms as a machine ever gets room for: it leads nobody, and is stepped no more than
+ * others. */
+static void more_terms_than_there_is_room_for(void **state)
+{
+    (void)state;
+    home h = begin();
+    first_life(&h);
+    for (uint64_t i = 1; i <= 4096; i++) {
+        assert_int_equal(take(&h, entry(head(HARD, 0, i, 0, 0, i, i), i, "x")), HF_OK);
+    }
+    assert_int_equal(hf_groups_start(h.groups, 1), HF_OK);
+    for (uint64_t now = 2; now < 10; now++) {
+        (void)hf_groups_turn(h.groups, now);
+    }
+    assert_true(hf_groups_stats_get(h.groups).steps < 10);
+    hf_groups_check(h.groups);
+    end(&h);
+}
+
 static void out_of_place(void **state)
 {
     (void)state;
@@ -238,9 +257,13 @@ static void any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(term_and_vote), cmocka_unit_test(entries_take_the_place_of_others),
-        cmocka_unit_test(a_snapshot),    cmocka_unit_test(a_group_goes_and_comes),
-        cmocka_unit_test(out_of_place),  cmocka_unit_test(any_bytes),
+        cmocka_unit_test(term_and_vote),
+        cmocka_unit_test(entries_take_the_place_of_others),
+        cmocka_unit_test(a_snapshot),
+        cmocka_unit_test(a_group_goes_and_comes),
+        cmocka_unit_test(more_terms_than_there_is_room_for),
+        cmocka_unit_test(out_of_place),
+        cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
