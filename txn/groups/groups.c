@@ -254,6 +254,7 @@ static bool fits(const hf_groups_config *c)
 {
     uint64_t room = c->packet_bytes_max;
     return c->self != 0 && c->start != 0 && c->groups_max != 0 && room > HF_GROUPS_ROOM &&
+           c->entry_bytes_max >= HF_RAFT_CONFIG_SIZE_MAX &&
            c->entry_bytes_max <= room - HF_GROUPS_ROOM &&
            c->piece_bytes_max <= room - HF_GROUPS_ROOM &&
            c->raft.message_bytes <= room - HF_GROUPS_ROOM;
@@ -346,7 +347,7 @@ static void give_blocks(hf_groups *gs, hf_groups__block **blocks, uint32_t count
     }
 }
 
-static hf_err copy_proposals(hf_groups *gs, const hf_bytes *payloads, uint32_t count)
+static hf_err copy(hf_groups *gs, const hf_bytes *payloads, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         gs->copies[i] = NULL;
@@ -382,7 +383,7 @@ hf_err hf_groups_propose(hf_groups *gs, uint64_t id, const hf_bytes *payloads, u
     if (!hf_groups__ready(gs, g, count)) {
         return HF_E_BUSY;
     }
-    hf_err err = copy_proposals(gs, payloads, count);
+    hf_err err = copy(gs, payloads, count);
     if (err != HF_OK) {
         return err;
     }
@@ -480,30 +481,15 @@ static void receive_liveness(hf_groups *gs)
     hf_groups__live(gs, &update);
 }
 
-/* The bytes of what came, before the machine is asked: afterwards nothing may fail. */
-static bool copy_said(hf_groups *gs)
+/* What this node could neither pass on nor read back. */
+static bool is_too_large(const hf_groups *gs)
 {
-    hf_raft_said *said = &gs->said;
-    uint8_t members[HF_RAFT_CONFIG_SIZE_MAX];
-    for (uint32_t i = 0; i < said->entry_count; i++) {
-        gs->copies[i] = NULL;
-        if (said->entry[i].kind == HF_RAFT_CONFIG) {
-            hf_writer w = { members, members + sizeof members, false };
-            hf_raft_config_write(&w, said->entry[i].config);
-            said->payload[i] = hf_bytes_of(members, (size_t)(w.at - members));
-        } else if (said->entry[i].kind == HF_RAFT_NOOP) {
-            said->payload[i].size = 0;
-        }
-        if (said->payload[i].size == 0) {
-            continue;
-        }
-        gs->copies[i] = hf_groups__block_of(gs, said->payload[i]);
-        if (gs->copies[i] == NULL) {
-            give_blocks(gs, gs->copies, i);
-            return false;
+    for (uint32_t i = 0; i < gs->said.entry_count; i++) {
+        if (gs->said.payload[i].size > gs->config.entry_bytes_max) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 static void receive_message(hf_groups *gs, hf_groups__group *g)
@@ -513,7 +499,9 @@ static void receive_message(hf_groups *gs, hf_groups__group *g)
         gs->stats.lost_busy++;
         return;
     }
-    if (!hf_groups__ready(gs, g, said->entry_count) || !copy_said(gs)) {
+    /* Copied before the machine is asked: afterwards nothing may fail. */
+    if (!hf_groups__ready(gs, g, said->entry_count) ||
+        copy(gs, said->payload, said->entry_count) != HF_OK) {
         gs->stats.lost_memory++;
         return;
     }
@@ -547,6 +535,9 @@ hf_err hf_groups_receive(hf_groups *gs, uint32_t node, hf_bytes packet, uint64_t
         err = hf_raft_record_read(&reader, &record, &gs->said);
         if (err == HF_OK && record.is_liveness) {
             receive_liveness(gs);
+        } else if (err == HF_OK && is_too_large(gs)) {
+            reader.what = "an entry larger than this node takes";
+            err = HF_E_TOOBIG;
         } else if (err == HF_OK) {
             receive_message(gs, g);
         }
@@ -558,7 +549,6 @@ hf_err hf_groups_receive(hf_groups *gs, uint32_t node, hf_bytes packet, uint64_t
 void hf_groups_durable(hf_groups *gs, uint64_t lsn, uint64_t now)
 {
     gs->now = now;
-    gs->durable = lsn;
     while (!hf_list_empty(&gs->writes)) {
         hf_groups__write *w = HF_CONTAINER_OF(hf_list_first(&gs->writes), hf_groups__write, all);
         if (w->lsn > lsn) {

@@ -36,7 +36,7 @@ typedef struct hf_groups_config {
     uint32_t start;           /* of this node, by number: larger than any before, durable already */
     bool first;               /* it never ran before */
     uint32_t groups_max;      /* also: timers taken at open */
-    uint32_t entry_bytes_max; /* a larger proposal is HF_E_TOOBIG */
+    uint32_t entry_bytes_max; /* a larger proposal is HF_E_TOOBIG; the same on all nodes */
     uint32_t piece_bytes_max; /* of a snapshot */
     uint32_t packet_bytes_max; /* at least HF_GROUPS_ROOM more than either */
     uint64_t seed;
@@ -121,8 +121,8 @@ HF_MUST_USE hf_err hf_groups_compact(hf_groups *groups, uint64_t group, uint64_t
                                      uint64_t now);
 
 /* A packet from `node`. Not HF_OK: the peer is not to be trusted (HF_E_CORRUPT, HF_E_VERSION,
- * HF_E_INVALID), `*what` says why. Records for groups that are not here are counted, and nothing
- * more. */
+ * HF_E_INVALID, HF_E_NOTSUPPORTED; HF_E_TOOBIG: an entry above entry_bytes_max), `*what` says why.
+ * Records for groups that are not here are counted, and nothing more. */
 HF_MUST_USE hf_err hf_groups_receive(hf_groups *groups, uint32_t node, hf_bytes packet,
                                      uint64_t now, const char **what);
 /* The log is durable up to here. */

@@ -106,7 +106,6 @@ struct hf_groups {
     hf_liveness live;
     uint64_t live_at;
     uint64_t now;
-    uint64_t durable;
     hf_list writes; /* hf_groups__write.all */
     hf_list work;
     hf_list leaderless, led_here;
