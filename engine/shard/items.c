@@ -111,11 +111,14 @@ void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, 
                       uint64_t lsn, hf_bytes body)
 {
     bool one_phase = (msg->flags & HF_TXN_ONE_PHASE) != 0;
+    bool wrote = one_phase && ending == HF_ENDING_DONE && (msg->flags & HF_TXN_READ_ONLY) == 0;
+    hf_bytes unsaid = wrote ? HF_LIT("-OOM committed, but the reply does not fit into memory\r\n")
+                            : HF_LIT("-OOM the reply does not fit into memory\r\n");
     uint16_t kind = one_phase || ending == HF_ENDING_DONE ? HF_MSG_REPLY : HF_MSG_REFUSED;
     if (!hf_owner__reply(shard, msg->head.from, msg->ticket, msg->attempt, kind, ending, ts, lsn,
                          body) &&
         !hf_owner__reply(shard, msg->head.from, msg->ticket, msg->attempt, kind, HF_ENDING_BUSY, 0,
-                         0, HF_LIT("-OOM the reply does not fit into memory\r\n"))) {
+                         wrote ? lsn : 0, unsaid)) {
         hf_shard__fail(shard, 70, "memory", "no room for an answer");
     }
 }

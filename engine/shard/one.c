@@ -224,7 +224,7 @@ void hf_owner__one(hf_shard *shard, const hf_msg_one *msg)
         hf_msg_txn *as = &shard->one_as;
         as->head.from = msg->head.from;
         as->ticket = msg->ticket;
-        as->flags = HF_TXN_ONE_PHASE;
+        as->flags = writes(c.command) ? HF_TXN_ONE_PHASE : HF_TXN_ONE_PHASE | HF_TXN_READ_ONLY;
         as->command_count = 1;
         as->proto = msg->proto;
         evaluation e;
