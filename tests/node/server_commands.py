@@ -234,6 +234,13 @@ class Tests(unittest.TestCase):
 
     # ---- What the node tells of itself ----
 
+    def test_a_client_cannot_learn_what_seeds_the_hashes(self):
+        number = self.node.wait_said("starting")["node"]
+        info = self.client("INFO", "everything").decode()
+        self.assertRegex(info, r"\r\nrun_id:[0-9a-f]{40}\r\n")
+        self.assertRegex(info, r"\r\nmaster_replid:[0-9a-f]{40}\r\n")
+        self.assertNotIn(number, info)
+
     def test_info_adds_up_all_cores(self):
         self.client.pipeline(("SET", f"{c}{i}", 1) for c in "az" for i in range(50))
         info = self.clients[1]("INFO").decode()

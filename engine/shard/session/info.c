@@ -1,9 +1,11 @@
 /* INFO: Redis' sections and names where they mean something here, and ours with holdfast_ in front.
  * Left out is what nothing above the world seam may ask for (processor time, the process's memory,
  * the machine's), and what is not counted here (hits and misses, changes since a checkpoint). */
+#include "engine/base/hash.h"
 #include "engine/shard/session/server.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     IN_SERVER = 1,
@@ -92,6 +94,15 @@ static void head(const page *p, const char *name)
     hf_put(p->out, "# %s\r\n", name);
 }
 
+/* Names the node to clients. Not by its own number: that seeds the hashes, which clients must not
+ * be able to work out (engine/base/hash.h). */
+static void put_id(const page *p, const char *name)
+{
+    uint64_t id = hf_hash64(p->shard->config.node_id, name, strlen(name));
+    hf_put(p->out, "%s:%016llx%016llx00000000\r\n", name, (unsigned long long)id,
+           (unsigned long long)p->shard->incarnation);
+}
+
 static void put_server(const page *p)
 {
     const hf_shard *shard = p->shard;
@@ -100,8 +111,7 @@ static void put_server(const page *p)
     hf_put(p->out, "redis_version:7.0.15\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\n"
                    "redis_build_id:0\r\nredis_mode:standalone\r\narch_bits:64\r\n");
     hf_put(p->out, "holdfast_version:%s\r\nmultiplexing_api:io_uring\r\n", shard->config.version);
-    hf_put(p->out, "run_id:%016llx%016llx00000000\r\n", (unsigned long long)shard->config.node_id,
-           (unsigned long long)shard->incarnation);
+    put_id(p, "run_id");
     number(p, "process_id", shard->config.process_id);
     number(p, "server_time_usec", p->sum.wall_ns / 1000);
     number(p, "uptime_in_seconds", up_s);
@@ -219,9 +229,7 @@ static void put_fixed(const page *p, uint32_t bits)
         head(p, "Replication");
         hf_put(p->out,
                "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\n");
-        hf_put(p->out, "master_replid:%016llx%016llx00000000\r\n",
-               (unsigned long long)p->shard->config.node_id,
-               (unsigned long long)p->shard->incarnation);
+        put_id(p, "master_replid");
         hf_put(p->out, "master_repl_offset:0\r\nrepl_backlog_active:0\r\n");
     }
     if ((bits & IN_CPU) != 0) {
