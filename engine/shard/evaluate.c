@@ -125,7 +125,7 @@ static void begin(hf_shard *shard, const hf_msg_txn *msg, evaluation *e)
         hf_workspace_reset(&shard->workspace);
     }
     e->ending = HF_ENDING_DONE; /* not all of it is cleared: the key is large */
-    e->waits = false;
+    e->waits = e->full = false;
     e->grant_count = 0;
     bool at = (msg->flags & HF_TXN_AT) != 0;
     uint64_t ts = at ? msg->read_ts : hf_shard__now(shard);

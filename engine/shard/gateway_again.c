@@ -32,6 +32,11 @@ static void again_alarm(hf_shard *shard, hf_alarm *alarm)
 void hf_gateway__again(hf_shard *shard, hf_op *op, bool later)
 {
     HF_PRE(!op->interactive);
+    if (hf_general__in_vain(shard, op)) {
+        hf_gateway__fail(shard, op,
+                         HF_LIT("-DEADLINE keys expire faster than all of them are fetched\r\n"));
+        return;
+    }
     if (!later && (hf_gateway__client(op) == 0 || hf_session__in_order(shard, op->client))) {
         if (hf_plan__again(shard, op)) {
             start_again(shard, op);

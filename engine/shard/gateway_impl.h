@@ -128,5 +128,7 @@ void hf_general__start(hf_shard *shard, hf_op *op);
 void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg);
 void hf_general__commit(hf_shard *shard, hf_op *op);
 void hf_general__lost(hf_shard *shard, hf_op *op, const hf_msg_result *msg);
+/* Whether another attempt would be one too many. */
+bool hf_general__in_vain(hf_shard *shard, const hf_op *op);
 
 #endif

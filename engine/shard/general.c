@@ -290,6 +290,19 @@ void hf_general__locked(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
     }
 }
 
+/* All keys are fetched before anything is run on them, and all that have a time bind the commit:
+ * many keys with short times let none come about. Each attempt holds up everybody else, so there is
+ * an end to it. */
+bool hf_general__in_vain(hf_shard *shard, const hf_op *op)
+{
+    hf_reader r = hf_reader_of(hf_buf_view(&op->locks));
+    held_lock lock = { .space = false };
+    while (op->general && !lock.space && next_lock(&r, &lock)) {
+    }
+    return op->ending == HF_ENDING_CONFLICT && lock.space &&
+           hf_shard__now(shard) >= op->age.ts + shard->config.lock_wait_ns;
+}
+
 /* A memory lock was lost (wounded), or could not be had. */
 void hf_general__lost(hf_shard *shard, hf_op *op, const hf_msg_result *msg)
 {

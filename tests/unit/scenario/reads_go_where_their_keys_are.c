@@ -1,6 +1,7 @@
 /* Requests over several cores while one of their ranges goes to and fro, in a world without chance:
  * both rounds of a read (engine/shard/collect.c) ask the shards that have its keys by then, and a
- * command whose keys part while it waits is cut anew (engine/shard/plan.c). */
+ * command whose keys part while it waits is cut anew (engine/shard/plan.c). And one over all keys
+ * while they expire one after another. */
 #include "engine/base/assert.h"
 #include "engine/shard/shard.h"
 #include "tests/sim/client.h"
@@ -93,6 +94,11 @@ static bool answered(node *n, const seat *s)
     return s->replies != 0;
 }
 
+static void pass(node *n, uint64_t ms)
+{
+    (void)hf_world_run(n->world, hf_world_now(n->world) + ms * MS, UINT64_MAX);
+}
+
 static void ask(node *n, seat *s, const char *command)
 {
     send_to(s, command);
@@ -102,15 +108,19 @@ static void ask(node *n, seat *s, const char *command)
     }
 }
 
-static int set_up(void **state)
+/* `message_ns`: how long a message from core to core takes at least; 0: as ever. */
+static int set_up_with(void **state, uint64_t message_ns)
 {
     static const hf_client_handler handler = { .on_ready = on_ready, .on_replies = on_replies };
     static const hf_client_habits habits;
     node *n = calloc(1, sizeof *n);
     HF_ASSERT(n != NULL);
     hf_world_config config = { .seed = 1, .core_count = CORES, .faults = hf_world_faults_none() };
+    config.faults.message_ns_min += message_ns;
+    config.faults.message_ns_max += message_ns;
     n->world = hf_world_open(&config);
     hf_shard_config shard = hf_shard_defaults();
+    shard.lock_wait_ns = 400 * MS;
     shard.log_segment_bytes = 1 << 20;
     shard.log_staging_bytes = 4 << 20;
     shard.connections_max = 16;
@@ -134,6 +144,16 @@ static int set_up(void **state)
     }
     *state = n;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, 0);
+}
+
+static int set_up_slow(void **state)
+{
+    return set_up_with(state, 3 * MS);
 }
 
 static int take_down(void **state)
@@ -211,12 +231,41 @@ static void commands_whose_keys_part_are_answered(void **state)
     }
 }
 
+/* Every millisecond one of the keys goes by its time, and no attempt is as quick as that. */
+static void who_cannot_fetch_all_keys_is_told(void **state)
+{
+    enum { KEYS = 2000, SOON_MS = 100 };
+    node *n = *state;
+    seat *s = &n->seats[0];
+    for (int i = 0; i < KEYS; i++) {
+        hf_client_put(&s->client, "SET e%d 1 PX %d", i, SOON_MS + i);
+    }
+    ask(n, s, "SET a 1");
+    pass(n, SOON_MS);
+    for (int again = 0; again < 2; again++) {
+        ask(n, s, "MULTI");
+        ask(n, s, "RENAME a z");
+        ask(n, s, "DBSIZE");
+        send_to(s, "EXEC");
+        assert_true(answered(n, s));
+        if (again == 0) {
+            assert_int_equal(s->kind, '-');
+            assert_int_equal(strncmp(s->text, "DEADLINE ", 9), 0);
+            ask(n, s, "GET a");
+            assert_string_equal(s->text, "1 ");
+            pass(n, KEYS + SOON_MS);
+        }
+    }
+    assert_string_equal(s->text, "[ OK 1 ] ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_range_that_moves_does_not_hold_up_reads, set_up,
                                         take_down),
         cmocka_unit_test_setup_teardown(commands_whose_keys_part_are_answered, set_up, take_down),
+        cmocka_unit_test_setup_teardown(who_cannot_fetch_all_keys_is_told, set_up_slow, take_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
