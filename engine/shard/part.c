@@ -310,7 +310,8 @@ void hf_part__escrow_remove(hf_shard *shard, const hf_part *part)
 }
 
 /* Why an addition could not be counted: its transaction's own additions to the quantity leave 64
- * bits together, or they do with those of others, which end; or there is no memory. */
+ * bits together, or they do with those of others, which end; or there is no memory. (What is taken
+ * away is summed up as a positive number: -2^63 leaves them, too.) */
 static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *add)
 {
     hf_reader reader = hf_reader_of(hf_bytes_of(part->effects, part->effects_size));
@@ -319,7 +320,7 @@ static hf_err why_not(hf_shard *shard, const hf_part *part, const hf_mutation *a
     while (hf_mutation_next(&reader, &m)) {
         if (m.op == HF_MUTATION_ADD && (m.integer < 0) == (add->integer < 0) &&
             hf_bytes_equal(m.key, add->key) && hf_bytes_equal(m.bytes, add->bytes) &&
-            __builtin_add_overflow(sum, m.integer, &sum)) {
+            (__builtin_add_overflow(sum, m.integer, &sum) || sum < -INT64_MAX)) {
             return HF_E_LIMIT;
         }
     }

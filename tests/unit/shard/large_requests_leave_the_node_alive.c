@@ -219,12 +219,27 @@ static void many_words_where_memory_is_full_are_refused(void **state)
     node_close(&n);
 }
 
+/* What a transaction over both shards takes away is summed up as a positive number. */
+static void additions_that_leave_64_bits_are_refused_for_good(void **state)
+{
+    (void)state;
+    static node n;
+    node_open(&n, 80 << 20, 4 << 20);
+    assert_string_equal(
+        ask(&n, "HF.TXN THEN 3 3 HF.ADD a -1 3 HF.ADD a -9223372036854775807 3 HF.ADD z 1"),
+        "LIMIT the additions together would overflow 64 bits");
+    assert_string_equal(ask(&n, "HF.TXN THEN 2 3 HF.ADD a -9223372036854775807 3 HF.ADD z 1"),
+                        "(2) OK");
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reply_that_no_record_takes_is_not_kept),
         cmocka_unit_test(a_reply_that_no_value_takes_is_not_kept),
         cmocka_unit_test(many_words_where_memory_is_full_are_refused),
+        cmocka_unit_test(additions_that_leave_64_bits_are_refused_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
