@@ -172,12 +172,21 @@ static bool wait_on(hf_shard *shard, const hf_gather *gather, uint64_t pause_ns)
     return true;
 }
 
+/* Until a token that is not covered yet is looked at again: not at once, since a page may be long
+ * and the disk slow, and long before the horizon that is on its way to the disk is passed. */
+static uint64_t soon_ns(const hf_shard *shard)
+{
+    enum { PART = 16 };
+    uint64_t part = shard->config.clock_ahead_ns / PART;
+    return part < poll_ns ? part : poll_ns;
+}
+
 /* A token that may not be told yet: the question is asked again. */
 static void put_reply(hf_shard *shard, hf_gather *gather, hf_buf *reply, uint64_t token,
                       uint32_t count, const hf_buf *entries)
 {
     hf_horizon_says says = hf_horizon__covers(shard, token);
-    if (says == HF_HORIZON_SOON && wait_on(shard, gather, 0)) {
+    if (says == HF_HORIZON_SOON && wait_on(shard, gather, soon_ns(shard))) {
         gather->put_off = true;
         return;
     }
