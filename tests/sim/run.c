@@ -82,6 +82,17 @@ uint64_t hf_run_stopped_at(const hf_run_state *run)
     return run->stopped_at;
 }
 
+bool hf_run_moving(const hf_run_state *run)
+{
+    return run->moving != 0;
+}
+
+void hf_run_moves(hf_run_state *run, int more)
+{
+    run->moving += more;
+    HF_ASSERT(run->moving >= 0);
+}
+
 bool hf_run_over(const hf_run_state *run)
 {
     return run->phase == HF_PHASE_OVER;
@@ -255,6 +266,7 @@ static void on_replies(hf_client *client, const hf_reply *replies, uint32_t coun
 {
     hf_actor *actor = client->owner;
     HF_ASSERT(actor->workload != NULL);
+    hf_run__judge_errors(actor->run, actor->workload, replies, count);
     if (actor->run->aim == HF_AIM_REPLY && replies != NULL && hf_run__flushing(actor->run)) {
         actor->run->aim_hit = true;
         hf_world_pause(actor->run->world); /* nothing else happens before the crash */

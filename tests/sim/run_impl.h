@@ -81,6 +81,7 @@ struct hf_run_state {
     bool back_due;       /* at the next crash */
     bool lull_due;       /* before it */
     uint64_t lull_until; /* 0: there is none */
+    int moving;          /* clients that wait for a move */
     enum hf_aim { HF_AIM_NONE, HF_AIM_REPLY, HF_AIM_CHECKPOINT, HF_AIM_FLUSH, HF_AIMS } aim;
     bool aim_hit;
     uint64_t aim_until_event; /* then it crashes anyway */
@@ -106,6 +107,9 @@ struct hf_run_state {
 
 /* run_plan.c */
 void hf_run__plan(hf_run_state *run);
+/* scenario_errors.c */
+void hf_run__judge_errors(hf_run_state *run, const hf_workload *workload, const hf_reply *replies,
+                          uint32_t count);
 /* run_mesh.c */
 const hf_io_handler *hf_run__mesh_handler(void);
 void hf_run__mesh_open(hf_run_state *run, uint16_t core);

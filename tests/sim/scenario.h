@@ -54,6 +54,7 @@ struct hf_workload {
     hf_history history;
     hf_world_prng prng;
     char letter; /* part of its keys */
+    bool large;  /* it may fill the memory */
 };
 
 typedef struct hf_scenario {
@@ -94,6 +95,9 @@ uint64_t hf_run_clock_max(const hf_run_state *run);
 bool hf_run_wall_steady(const hf_run_state *run, uint64_t since);
 /* The node is about to die: what reads may be asked for, writes had better not. */
 bool hf_run_lull(const hf_run_state *run);
+/* Somebody moves a range just now: a good time to read keys of several. */
+bool hf_run_moving(const hf_run_state *run);
+void hf_run_moves(hf_run_state *run, int more);
 bool hf_run_over(const hf_run_state *run); /* nothing more will be heard: tell what may have been */
 uint32_t hf_run_process(hf_run_state *run); /* a new process name */
 void hf_run_fail(hf_run_state *run, int code, const char *format, ...)
@@ -111,6 +115,10 @@ uint64_t hf_actor_pause(hf_actor *actor); /* before it asks again: at once, or a
 /* Key `number` of the workload: "5/b12". Neighbours lie in different ranges. */
 enum { HF_KEY_TEXT = 32 };
 void hf_workload_key(const hf_workload *workload, uint32_t number, char text[HF_KEY_TEXT]);
+
+/* A strict read of values heard this: an error that no rule of scenario_errors.c allows it is a
+ * finding. */
+void hf_judge_read(hf_workload *workload, const hf_reply *reply);
 
 /* ---- scenario_words.c: what replies mean ---- */
 /* Of a single command's reply: OK also for nil. */

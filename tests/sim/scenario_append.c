@@ -56,7 +56,7 @@ typedef struct op {
     uint32_t save_at, undo_at; /* savepoint before micro save_at, back before undo_at */
     micro micros[MICROS_MAX];
     uint32_t keys_from, keys; /* FINISH */
-    bool lost, pipelined;
+    bool lost, pipelined, reads;
     char id[HF_ID_TEXT + 1];
 } op;
 
@@ -84,7 +84,7 @@ static void draw(hf_workload *w, hf_actor *a, op *o)
     hf_world_prng *prng = hf_actor_prng(a);
     uint32_t most = o->form == PLAIN ? 1 : MICROS_MAX;
     o->count = 1 + (uint32_t)hf_world_prng_below(prng, most);
-    uint32_t reads = o->form == MGET ? 1000000 : 500000;
+    uint32_t reads = o->form == MGET || o->reads ? 1000000 : 500000;
     for (uint32_t i = 0; i < o->count; i++) {
         micro *m = &o->micros[i];
         m->append = !hf_world_prng_chance(prng, reads);
@@ -221,6 +221,10 @@ static void start(hf_workload *w, hf_actor *a)
         draw_at -= l->weights[o->form];
         o->form++;
     }
+    if (hf_run_moving(w->run) && hf_world_prng_coin(hf_actor_prng(a))) {
+        o->form = hf_world_prng_coin(hf_actor_prng(a)) ? EXEC : MGET;
+        o->reads = true;
+    }
     draw(w, a, o);
     if (o->form == TXN_ID || o->form == BEGIN_ID) {
         hf_id_make(a, o->id);
@@ -353,6 +357,9 @@ static void end_form(hf_workload *w, hf_actor *a, const hf_reply *reply)
 {
     op *o = op_of(a);
     hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(reply);
+    if (reply != NULL && o->reads) {
+        hf_judge_read(w, reply);
+    }
     if (heard != HF_HEARD_OK) {
         log_blind(w, o);
     } else if (o->form == PLAIN) {

@@ -300,8 +300,9 @@ static void wake(hf_workload *w, hf_actor *a)
 static void start(hf_workload *w, hf_actor *a)
 {
     const bank *b = w->state;
-    if (hf_world_prng_chance(hf_actor_prng(a), b->reads_ppm) || b->transfers == TRANSFERS_MAX ||
-        hf_run_lull(w->run)) {
+    bool moving = hf_run_moving(w->run) && hf_world_prng_coin(hf_actor_prng(a));
+    if (moving || hf_world_prng_chance(hf_actor_prng(a), b->reads_ppm) ||
+        b->transfers == TRANSFERS_MAX || hf_run_lull(w->run)) {
         hf_bank__start_read(w, a);
     } else {
         start_transfer(w, a);

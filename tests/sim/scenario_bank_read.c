@@ -411,6 +411,9 @@ void hf_bank__step_read(hf_workload *w, hf_actor *a, const hf_reply *replies, ui
         step_token(w, a, reply);
         return;
     }
+    if (reply != NULL && (o->form == WHOLE_MGET || o->form == WHOLE_EXEC)) {
+        hf_judge_read(w, reply);
+    }
     bool bounded = o->form == WHOLE_LEVEL || o->form == AFTER || o->form == FRESH;
     if (bounded && reply != NULL && hf_reply_is_error(reply, "EXPIRED")) {
         hf_run_fail(w->run, HF_RUN_WRONG,

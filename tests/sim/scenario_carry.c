@@ -408,6 +408,9 @@ static void step_look(hf_workload *w, hf_actor *a, const hf_reply *reply)
 {
     const op *o = op_of(a);
     hf_heard heard = reply == NULL ? HF_HEARD_UNKNOWN : hf_heard_of(reply);
+    if (reply != NULL) {
+        hf_judge_read(w, reply);
+    }
     if (heard == HF_HEARD_OK) {
         bool exec = o->form == LOOK_EXEC && reply->kind == '*' && reply->count == 1;
         log_look(w, o->txn, o->at, exec ? &reply->items[0] : reply);
@@ -443,6 +446,9 @@ static void step_list(hf_workload *w, hf_actor *a, const hf_reply *reply)
     const op *o = op_of(a);
     list *l = &p->lists[o->at];
     int64_t length;
+    if (reply != NULL && o->form == BOTH) {
+        hf_judge_read(w, reply);
+    }
     if (reply == NULL || reply->kind == '-') {
         hf_actor_done(a);
         return;

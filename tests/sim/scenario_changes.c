@@ -15,12 +15,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS = 3, KEYS = 3, TOKEN_TEXT = 24, ACTORS = 64, SHOWN = 500, NOBODY = 0 };
+enum {
+    STREAMS = 3,
+    KEYS = 20, /* of one transaction at most */
+    TOKEN_TEXT = 24,
+    ACTORS = 64,
+    SHOWN = 500,
+    FINISH_COUNT = 1000,
+    NOBODY = 0,
+    LONG_KEY = 4000,
+    KEY_ROOM = HF_KEY_TEXT + LONG_KEY,
+    LONG_KEYS_BYTES = 12 << 20, /* in a run, for each core: there is memory for these */
+    FEED_BYTES = 2 << 20,       /* a shard remembers more, whatever is under way besides */
+};
 
 typedef struct txn {
     uint32_t keys;
+    uint32_t tail; /* of each key: long ones fill the feed's memory */
     hf_heard heard;
     uint64_t invoked;
+    uint64_t asked_bytes;  /* by all, until it */
     uint32_t before;       /* the acknowledged one before it on its connection; NOBODY: none */
     uint8_t seen[STREAMS]; /* how many of its keys */
 } txn;
@@ -31,6 +45,8 @@ typedef struct stream {
     uint64_t since;         /* what is invoked later must be seen */
     uint64_t boots;         /* when it began */
     int64_t ts;             /* of the last entry */
+    uint64_t asked_before;  /* bytes of keys, by all, when a page was asked for */
+    uint64_t asked_bytes;   /* ... and by when it had shown all that came until then */
     bool busy;
 } stream;
 
@@ -43,6 +59,8 @@ typedef struct changes {
         uint32_t txn; /* the last one that was acknowledged there */
     } last[ACTORS];
     uint32_t reads_ppm;
+    uint32_t keys, tail; /* of a transaction at most */
+    uint64_t asked_bytes, long_bytes;
 } changes;
 
 typedef enum form { ONE, TXN, EXEC, MSET, FORMS, READ, FINISH } form;
@@ -61,14 +79,18 @@ static op *op_of(hf_actor *actor)
 
 /* ---- Transactions ---- */
 
-static void key_of(const hf_workload *w, uint32_t number, uint32_t i, char text[HF_KEY_TEXT])
+static void key_of(const hf_workload *w, uint32_t number, uint32_t i, char text[KEY_ROOM])
 {
+    const changes *s = w->state;
     hf_workload_key(w, number * KEYS + i, text);
+    size_t size = strlen(text);
+    memset(text + size, '.', s->txns[number].tail);
+    text[size + s->txns[number].tail] = '\0';
 }
 
 static void put_keys(hf_client *c, const hf_workload *w, const op *o, uint32_t keys)
 {
-    char key[HF_KEY_TEXT];
+    char key[KEY_ROOM];
     uint32_t each = o->form == TXN ? 4 : 2;
     hf_client_put_begin(c, (o->form == TXN ? 3 : 1) + each * keys);
     hf_client_put_text(c, o->form == TXN ? "HF.TXN" : "MSET");
@@ -92,13 +114,19 @@ static void start_txn(hf_workload *w, hf_actor *a)
     changes *s = w->state;
     op *o = op_of(a);
     hf_world_prng *prng = hf_actor_prng(a);
-    char key[HF_KEY_TEXT];
+    char key[KEY_ROOM];
     o->form = (form)hf_world_prng_below(prng, FORMS);
     s->txns = hf_check_grow(s->txns, s->count, &s->room, sizeof *s->txns);
     o->txn = s->count++;
     txn *t = &s->txns[o->txn];
-    *t = (txn){ .keys = o->form == ONE ? 1 : 1 + (uint32_t)hf_world_prng_below(prng, KEYS),
+    *t = (txn){ .keys = o->form == ONE ? 1 : 1 + (uint32_t)hf_world_prng_below(prng, s->keys),
                 .invoked = hf_run_now(w->run) };
+    if (s->long_bytes < (uint64_t)LONG_KEYS_BYTES * hf_run_cores(w->run)) {
+        t->tail = hf_world_prng_coin(prng) ? s->tail : 0;
+    }
+    s->long_bytes += t->keys * t->tail;
+    s->asked_bytes += t->keys * (HF_KEY_TEXT + t->tail);
+    t->asked_bytes = s->asked_bytes;
     o->logged = hf_actor_begin(a);
     HF_ASSERT(a->client.number < ACTORS);
     t->before =
@@ -155,13 +183,15 @@ static void send_read(hf_workload *w, hf_actor *a, uint32_t block_ms)
     stream *of = &s->streams[o->stream];
     hf_client *c = &a->client;
     of->busy = true;
+    of->asked_before = s->asked_bytes;
     hf_client_put_begin(c, block_ms == 0 ? 6 : 8);
     hf_client_put_text(c, "HF.CHANGES");
     hf_client_put_text(c, "%s", of->prefix);
     hf_client_put_text(c, "FROM");
     hf_client_put_text(c, "%s", of->token[0] == '\0' ? "NOW" : of->token);
     hf_client_put_text(c, "COUNT");
-    hf_client_put_text(c, "%u", 1 + (uint32_t)hf_world_prng_below(hf_actor_prng(a), 20));
+    uint32_t count = 1 + (uint32_t)hf_world_prng_below(hf_actor_prng(a), 20);
+    hf_client_put_text(c, "%u", o->form == FINISH ? FINISH_COUNT : count);
     if (block_ms != 0) {
         hf_client_put_text(c, "BLOCK");
         hf_client_put_text(c, "%u", block_ms);
@@ -187,7 +217,7 @@ static void start(hf_workload *w, hf_actor *a)
 static uint32_t keys_for(const hf_workload *w, const stream *of, uint32_t number)
 {
     const changes *s = w->state;
-    char key[HF_KEY_TEXT];
+    char key[KEY_ROOM];
     uint32_t keys = 0;
     for (uint32_t i = 0; i < s->txns[number].keys; i++) {
         key_of(w, number, i, key);
@@ -196,14 +226,14 @@ static uint32_t keys_for(const hf_workload *w, const stream *of, uint32_t number
     return keys;
 }
 
-/* "5/c17" as the number of a transaction; NOBODY: it is none of ours. */
+/* "5/c17....." as the number of a transaction; NOBODY: it is none of ours. */
 static uint32_t number_of(const hf_workload *w, const hf_reply *key)
 {
     uint32_t number = 0;
     if (key->kind != '$' || key->bytes.size < 4 || key->bytes.data[2] != (uint8_t)w->letter) {
         return NOBODY;
     }
-    for (uint32_t i = 3; i < key->bytes.size; i++) {
+    for (uint32_t i = 3; i < key->bytes.size && key->bytes.data[i] != '.'; i++) {
         number = number * 10 + (uint32_t)(key->bytes.data[i] - '0');
     }
     return number / KEYS;
@@ -243,6 +273,7 @@ static void note_entry(hf_workload *w, uint32_t at, const hf_reply *entry)
         wrong(w, number, at, "the one before it on its connection was not there yet");
     }
     t->seen[at]++;
+    of->asked_bytes = t->asked_bytes;
 }
 
 /* Each transaction of the page is there with all its keys, and was not there before. */
@@ -283,6 +314,7 @@ static bool take_page(hf_workload *w, uint32_t at, const hf_reply *reply)
         of->boots = hf_run_boots(w->run);
     }
     memcpy(of->token, token, sizeof token);
+    of->asked_bytes = of->asked_before;
     for (uint32_t i = 0; i < reply->items[1].count; i++) {
         note_entry(w, at, &reply->items[1].items[i]);
     }
@@ -316,7 +348,8 @@ static bool step_read(hf_workload *w, hf_actor *a, const hf_reply *reply)
         return true;
     }
     if (hf_reply_is_error(reply, "EXPIRED")) {
-        if (of->boots == hf_run_boots(w->run)) {
+        bool forgot = s->asked_bytes - of->asked_bytes > FEED_BYTES;
+        if (of->boots == hf_run_boots(w->run) && !forgot) {
             hf_run_fail(w->run, HF_RUN_WRONG, "changes: a token expired without a restart");
         }
         begin_anew(of);
@@ -358,7 +391,7 @@ static uint32_t next_shown(const changes *s, uint32_t number)
 static void ask_for_shown(hf_workload *w, hf_actor *a)
 {
     const changes *s = w->state;
-    char key[HF_KEY_TEXT];
+    char key[KEY_ROOM];
     uint32_t count = 0;
     for (uint32_t n = next_shown(s, NOBODY); n != NOBODY && count < SHOWN; n = next_shown(s, n)) {
         count++;
@@ -441,6 +474,9 @@ static void changes_open(hf_workload *w)
     s->txns = hf_check_grow(s->txns, 0, &s->room, sizeof *s->txns);
     s->count = 1;
     s->reads_ppm = (uint32_t)hf_world_prng_between(&w->prng, 100000, 500000);
+    s->keys = hf_world_prng_coin(&w->prng) ? 3 : KEYS;
+    s->tail = s->keys == KEYS ? LONG_KEY : 0;
+    w->large = s->tail != 0;
     for (uint32_t i = 1; i < STREAMS; i++) { /* the first one sees all */
         (void)snprintf(s->streams[i].prefix, sizeof s->streams[i].prefix, "%u/",
                        (uint32_t)hf_world_prng_below(&w->prng, HF_PARTITIONS));

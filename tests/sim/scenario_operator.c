@@ -21,6 +21,8 @@ static void send_range(hf_workload *w, hf_actor *a)
     } else {
         hf_client_put(&a->client, "HF.ADMIN MOVE %u/%c%u %u", part, letter, number, to);
     }
+    *(bool *)(void *)a->room = true;
+    hf_run_moves(w->run, 1);
 }
 
 static void start(hf_workload *w, hf_actor *a)
@@ -38,9 +40,11 @@ static void start(hf_workload *w, hf_actor *a)
 
 static void step(hf_workload *w, hf_actor *a, const hf_reply *replies, uint32_t count)
 {
-    (void)w;
     (void)replies;
     (void)count;
+    if (*(const bool *)(const void *)a->room) {
+        hf_run_moves(w->run, -1);
+    }
     hf_actor_done(a);
 }
 
