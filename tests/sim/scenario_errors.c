@@ -43,6 +43,9 @@ static const rule rules[] = {
     { "BUSY no room in the log", MOVES, false }, /* the move itself */
     { "BUSY ", CROWD, true },
     { "TOOBIG ", SMALL, false },
+    { "BUSY the log is full", SMALL, false },
+    { "BUSY no memory", SMALL, true },
+    { "EXECABORT ", SMALL, false }, /* a command of it was refused when it was queued */
     { "OOM ", SMALL, true },
 };
 
