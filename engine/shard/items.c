@@ -616,6 +616,9 @@ bool hf_owner__has_memory(hf_shard *shard, hf_bytes effects)
 {
     enum { FEW = 64 * 1024 };
     uint64_t bytes = effects.size + shard->promised;
+    if (shard->config.log_shared && !hf_log_reserve(shard->log, effects.size + RECORD_ROOM)) {
+        return false; /* the record comes first, and would take what the table was to have */
+    }
     if (effects.size <= HF_TABLE_FEW_BYTES && may_grow(shard, bytes) &&
         hf_table_admits_few(shard->table, bytes)) {
         return true;

@@ -216,6 +216,11 @@ bool hf_log_admits(hf_log *log, uint64_t bytes)
            bytes <= log->config.staging_bytes - log->staged && has_room(log, bytes);
 }
 
+bool hf_log_reserve(hf_log *log, uint64_t size)
+{
+    return log->remote == NULL || hf_log__remote_reserve(log, size);
+}
+
 /* ---- Flushing ---- */
 
 /* Copies staged bytes from `flushed` on: the one copy that a record costs on its way to the disk.

@@ -100,6 +100,9 @@ uint64_t hf_log_cut(const hf_log *log);
 uint64_t hf_log_begin(const hf_log *log); /* oldest lsn still held; not of a shared log */
 /* Staging room left: admission asks before it evaluates. */
 bool hf_log_admits(hf_log *log, uint64_t bytes);
+/* Takes the memory that a record of this size needs: a shared log's is on the heap, and whoever
+ * weighs what else fits there has to ask first. False: there is none. */
+bool hf_log_reserve(hf_log *log, uint64_t size);
 /* Where on the device the records above `lsn` begin at the earliest, `lsn` being durable. A log of
  * the core's own: at `lsn`. A shared one: at a position of the device's log. */
 uint64_t hf_log_floor(const hf_log *log, uint64_t lsn);

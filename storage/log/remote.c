@@ -38,19 +38,32 @@ hf_log *hf_log__remote_open(hf_heap *heap, hf_io *io, const hf_log_config *confi
 /* ---- Shipping ---- */
 
 /* Room for `more` bytes in the message being filled. */
-static bool reserve(hf_log *log, uint64_t more)
+static bool make_room(hf_log *log, uint64_t more)
 {
     hf_buf *out = &log->remote->out;
-    bool begin = out->size == 0;
-    if (more > UINT32_MAX / 2 ||
-        !hf_buf_reserve(out, (uint32_t)more + (begin ? (uint32_t)sizeof(hf_log_share_msg) : 0))) {
+    uint32_t head = out->size == 0 ? (uint32_t)sizeof(hf_log_share_msg) : 0;
+    if (more > UINT32_MAX / 2 || !hf_buf_reserve(out, (uint32_t)more + head)) {
         out->failed = false; /* what is in it stays */
         return false;
     }
-    if (begin) {
+    return true;
+}
+
+static bool reserve(hf_log *log, uint64_t more)
+{
+    hf_buf *out = &log->remote->out;
+    if (!make_room(log, more)) {
+        return false;
+    }
+    if (out->size == 0) {
         out->size = sizeof(hf_log_share_msg);
     }
     return true;
+}
+
+bool hf_log__remote_reserve(hf_log *log, uint64_t size)
+{
+    return make_room(log, HF_LOG_SHARE_RECORD + size);
 }
 
 /* False: no memory for a message now. */

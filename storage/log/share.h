@@ -126,6 +126,7 @@ void hf_log__remote_recover(hf_log *log, uint64_t from, uint64_t floor);
 hf_err hf_log__remote_append(hf_log *log, uint16_t kind, const hf_bytes *parts, uint32_t part_count,
                              uint64_t size, uint64_t *lsn);
 bool hf_log__remote_admits(hf_log *log, uint64_t bytes);
+bool hf_log__remote_reserve(hf_log *log, uint64_t size);
 void hf_log__remote_turn(hf_log *log);
 uint64_t hf_log__remote_deadline(const hf_log *log);
 uint64_t hf_log__remote_floor(const hf_log *log, uint64_t lsn);
