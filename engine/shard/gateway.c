@@ -207,9 +207,10 @@ static void complete(hf_shard *shard, hf_ticket ticket, hf_form form, uint32_t c
         hf_session__complete(shard, ticket, body);
         return;
     }
-    hf_session__complete(shard, ticket,
-                         out->failed ? HF_LIT("-OOM the reply does not fit into memory\r\n")
-                                     : hf_buf_view(out));
+    hf_bytes unsaid = ending == HF_ENDING_DONE
+                          ? HF_LIT(HF_COMMITTED_UNSAID)
+                          : HF_LIT("-OOM the reply does not fit into memory\r\n");
+    hf_session__complete(shard, ticket, out->failed ? unsaid : hf_buf_view(out));
 }
 
 void hf_gateway__answer(hf_shard *shard, hf_op *op, hf_bytes reply)
@@ -677,7 +678,7 @@ static void on_prepared(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf
     bool interactive = op->interactive;
     hf_bytes reply = interactive ? HF_LIT("+OK\r\n") : hf_buf_view(&shard->head);
     if (shard->head.failed || op->replies.failed) {
-        reply = HF_LIT("-OOM committed, but the reply does not fit into memory\r\n");
+        reply = HF_LIT(HF_COMMITTED_UNSAID);
     }
     hf_gateway__finalize(shard, op, op->co.commit_ts, reply);
     shard->session->reply_ts = op->co.commit_ts;

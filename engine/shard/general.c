@@ -407,9 +407,13 @@ static void run_interactive(hf_shard *shard, hf_op *op, hf_view *view)
 {
     hf_reader r = hf_reader_of(hf_buf_view(&op->parts));
     hf_txn_command c;
+    hf_workspace_mark mark = hf_workspace_mark_now(&op->workspace);
     hf_buf_reset(&op->replies);
     while (next_command(shard, &r, &c)) {
         (void)run_command(shard, op, view, &c);
+    }
+    if (op->replies.failed) { /* the client may ask for the same again */
+        hf_workspace_rollback(&op->workspace, mark);
     }
     op->stage = HF_STAGE_IDLE;
     hf_gateway__answer(shard, op,
@@ -454,6 +458,10 @@ static void run(hf_shard *shard, hf_op *op)
             refuse_with_reply(shard, op, from);
             return;
         }
+    }
+    if (op->replies.failed) { /* nor could they be kept under an id */
+        give_up(shard, op, hf_bytes_of(memory_text, sizeof memory_text - 1));
+        return;
     }
     hf_general__commit(shard, op);
 }

@@ -23,7 +23,7 @@ typedef struct node {
     hf_shard *shards[CORES];
     void *memory[CORES];
     hf_client client;
-    uint64_t memory_bytes, staging_bytes;
+    uint64_t memory_bytes[CORES], staging_bytes;
     bool ready, answered;
     char text[TEXT]; /* of the last reply: its beginning; "(lost)" */
 } node;
@@ -64,27 +64,34 @@ static void node_boot(node *n)
     config.initial_splits = "m";
     for (uint16_t i = 0; i < CORES; i++) {
         n->shards[i] =
-            hf_shard_open(hf_world_io(n->world, i), n->memory[i], n->memory_bytes, &config);
+            hf_shard_open(hf_world_io(n->world, i), n->memory[i], n->memory_bytes[i], &config);
         assert_non_null(n->shards[i]);
         hf_world_boot(n->world, i, hf_shard_handler(), n->shards[i]);
     }
 }
 
-static void node_open(node *n, uint64_t memory_bytes, uint64_t staging_bytes)
+/* `first`: memory of the first core, which has the client; `second`: of the other. */
+static void node_open_with(node *n, uint64_t first, uint64_t second, uint64_t staging_bytes)
 {
     hf_world_config config = { .seed = 3, .core_count = CORES, .faults = hf_world_faults_none() };
     hf_client_habits habits = { .resp3 = false };
     memset(n, 0, sizeof *n);
-    n->memory_bytes = memory_bytes;
+    n->memory_bytes[0] = first;
+    n->memory_bytes[1] = second;
     n->staging_bytes = staging_bytes;
     for (int i = 0; i < CORES; i++) {
-        n->memory[i] = aligned_alloc(1 << 16, memory_bytes);
+        n->memory[i] = aligned_alloc(1 << 16, n->memory_bytes[i]);
         assert_non_null(n->memory[i]);
     }
     n->world = hf_world_open(&config);
     node_boot(n);
     hf_client_open(&n->client, n->world, 0, 3, &habits, &client_handler, n);
     hf_client_connect(&n->client, 1000);
+}
+
+static void node_open(node *n, uint64_t memory_bytes, uint64_t staging_bytes)
+{
+    node_open_with(n, memory_bytes, memory_bytes, staging_bytes);
 }
 
 static void node_close(node *n)
@@ -233,6 +240,44 @@ static void additions_that_leave_64_bits_are_refused_for_good(void **state)
     node_close(&n);
 }
 
+/* A transaction whose reply the client's core has no memory for: `write`, and large reads. */
+static const char *read_too_much(node *n, const char *write)
+{
+    enum { SIZE = 4 << 20, READS = 9 };
+    static uint8_t value[SIZE];
+    node_open_with(n, 80 << 20, 320 << 20, 16 << 20);
+    assert_string_equal(ask(n, "SET a 1"), "OK");
+    assert_string_equal(ask_with(n, "SET z", hf_bytes_of(value, SIZE)), "OK");
+    assert_string_equal(ask(n, "MULTI"), "OK");
+    assert_string_equal(ask(n, write), "QUEUED");
+    for (int i = 0; i < READS; i++) {
+        assert_string_equal(ask(n, "GET z"), "QUEUED");
+    }
+    return ask(n, "EXEC");
+}
+
+static void what_was_done_is_said_where_the_reply_is_not(void **state)
+{
+    static const char committed[] = "OOM committed, but";
+    node n;
+    (void)state;
+    assert_memory_equal(read_too_much(&n, "SET y 1"), committed, sizeof committed - 1);
+    assert_string_equal(ask(&n, "GET y"), "1");
+    node_close(&n);
+}
+
+/* It runs where the client is, on copies: without its replies it does not commit. */
+static void what_cannot_be_told_is_not_done_on_copies(void **state)
+{
+    static const char refused[] = "OOM no memory for the transaction";
+    node n;
+    (void)state;
+    assert_memory_equal(read_too_much(&n, "RENAME a y"), refused, sizeof refused - 1);
+    assert_string_equal(ask(&n, "EXISTS a y"), "1");
+    assert_string_equal(ask(&n, "GET a"), "1");
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_reply_that_no_value_takes_is_not_kept),
         cmocka_unit_test(many_words_where_memory_is_full_are_refused),
         cmocka_unit_test(additions_that_leave_64_bits_are_refused_for_good),
+        cmocka_unit_test(what_was_done_is_said_where_the_reply_is_not),
+        cmocka_unit_test(what_cannot_be_told_is_not_done_on_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
