@@ -44,6 +44,7 @@ typedef struct stream {
     char token[TOKEN_TEXT]; /* "": it has to begin anew */
     uint64_t since;         /* what is invoked later must be seen */
     uint64_t boots;         /* when it began */
+    uint64_t boots_before;  /* when a page was asked for: its node may be dead when it comes */
     int64_t ts;             /* of the last entry */
     uint64_t asked_before;  /* bytes of keys, by all, when a page was asked for */
     uint64_t asked_bytes;   /* ... and by when it had shown all that came until then */
@@ -184,6 +185,7 @@ static void send_read(hf_workload *w, hf_actor *a, uint32_t block_ms)
     hf_client *c = &a->client;
     of->busy = true;
     of->asked_before = s->asked_bytes;
+    of->boots_before = hf_run_boots(w->run);
     hf_client_put_begin(c, block_ms == 0 ? 6 : 8);
     hf_client_put_text(c, "HF.CHANGES");
     hf_client_put_text(c, "%s", of->prefix);
@@ -311,7 +313,7 @@ static bool take_page(hf_workload *w, uint32_t at, const hf_reply *reply)
     }
     if (of->token[0] == '\0') {
         of->since = hf_run_now(w->run);
-        of->boots = hf_run_boots(w->run);
+        of->boots = of->boots_before;
     }
     memcpy(of->token, token, sizeof token);
     of->asked_bytes = of->asked_before;
