@@ -56,6 +56,23 @@ class Full(unittest.TestCase):
             some = keys[at:at + 500]
             self.assertEqual(client.pipeline([("DEL", key) for key in some]), [1] * len(some))
 
+    def test_a_reply_larger_than_connections_may_hold(self):
+        """It is told so in its place, and the connection goes on."""
+        large = "x" * (4 << 20)
+        with Node(BINARY, cores=1, memory=str(512 << 20)) as node, node.client() as client:
+            self.assertEqual(client("SET", "k", large), "OK")
+            all_at_once = ("MGET", *["k"] * 18)
+            got = client.pipeline([all_at_once, ("PING",), all_at_once])
+            self.assertEqual([got[0].code, got[1], got[2].code], ["OOM", "PONG", "OOM"])
+            self.assertEqual([len(one) for one in client("MGET", "k", "k")], [len(large)] * 2)
+            got = client.pipeline([("MULTI",), ("SET", "after", "1"), all_at_once, ("EXEC",), ("GET", "after")])
+            self.assertEqual(got[-2].code, "OOM")
+            self.assertEqual(got[-1], b"1" if str(got[-2]).startswith("OOM committed") else None)
+            stats = client("INFO", "stats").decode()
+            self.assertIn("client_output_buffer_limit_disconnections:0", stats)
+            self.assertNotIn("holdfast_replies_too_large:0", stats)
+            self.assertEqual(node.stop(), 0)
+
     def go_on(self, values):
         with self.node.client() as client:
             keys = self.fill(client, values)

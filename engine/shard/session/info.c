@@ -200,6 +200,8 @@ static void put_stats(const page *p)
            "pubsubshard_channels:0\r\nlatest_fork_usec:0\r\ntotal_forks:0\r\n"
            "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n");
     number(p, "total_error_replies", p->sum.errors);
+    number(p, "client_output_buffer_limit_disconnections", p->sum.cut_off);
+    number(p, "holdfast_replies_too_large", p->sum.too_large);
     number(p, "holdfast_clients_killed", p->sum.killed);
     number(p, "holdfast_clients_timed_out", p->sum.timed_out);
     number(p, "holdfast_messages_published", p->sum.published);

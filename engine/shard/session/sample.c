@@ -50,6 +50,8 @@ void hf_sample__take(hf_shard *shard, hf_sample *sample)
     sample->bytes_in = shard->session->bytes_in;
     sample->bytes_out = shard->session->bytes_out;
     sample->rejected = shard->session->rejected;
+    sample->cut_off = shard->session->cut_off;
+    sample->too_large = shard->session->too_large;
     sample->errors = server->errors;
     sample->rate = hf_sample__rate(shard);
     count_clients(shard, sample);
@@ -176,6 +178,7 @@ bool hf_answer__reset(hf_shard *shard, hf_answer *answer)
         server->published = 0;
         server->memory_peak = 0;
         shard->session->bytes_in = shard->session->bytes_out = shard->session->rejected = 0;
+        shard->session->cut_off = shard->session->too_large = 0;
     }
     return true;
 }

@@ -53,7 +53,7 @@ typedef struct hf_error_counter {
  * hf_sample__merge() names. */
 typedef struct hf_sample {
     hf_shard_stats shard;
-    uint64_t commands, bytes_in, bytes_out, rejected, errors, rate;
+    uint64_t commands, bytes_in, bytes_out, rejected, cut_off, too_large, errors, rate;
     uint64_t clients, http_clients, blocked, watching, in_txn, max_input, max_output;
     uint64_t channels, patterns, subscribers, monitors;
     uint64_t killed, published, timed_out;

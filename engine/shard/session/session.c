@@ -257,6 +257,26 @@ static bool keep_early(hf_conn *conn, hf_slot *slot, hf_bytes reply)
     return true;
 }
 
+/* A reply that there is no room for is told so in its place, before anything of it was sent: a
+ * connection that is closed instead would leave the client without a word. */
+static void put_reply(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_buf *out,
+                      hf_bytes reply)
+{
+    if (out != &conn->out || hf_weight__admits(shard, conn, reply.size)) {
+        hf_buf_raw(out, reply.data, reply.size);
+        if (!out->failed || reply.size < HF_WEIGHT_LEAST) {
+            return;
+        }
+    }
+    const hf_command *command = slot->command == UINT16_MAX ? NULL : hf_command_at(slot->command);
+    bool reads = command != NULL && command->run != NULL &&
+                 (command->flags & (HF_COMMAND_WRITE | HF_COMMAND_COMMUTE)) == 0;
+    out->failed = false; /* what stood there before stands */
+    hf_resp_error(out, reads ? "OOM the reply does not fit into memory"
+                             : "OOM committed, but the reply does not fit into memory");
+    shard->session->too_large++;
+}
+
 /* Moves finished replies at the front of the queue to the output. */
 static void move_finished(hf_shard *shard, hf_conn *conn)
 {
@@ -270,7 +290,7 @@ static void move_finished(hf_shard *shard, hf_conn *conn)
             early_taken(shard, conn);
         } else if (slot->reply.heap != NULL) {
             if (!slot->mute) {
-                hf_buf_raw(&conn->out, slot->reply.data, slot->reply.size);
+                put_reply(shard, conn, slot, &conn->out, hf_buf_view(&slot->reply));
             }
             hf_buf_close(&slot->reply);
         }
@@ -413,7 +433,7 @@ void hf_conn__replied(hf_shard *shard, hf_conn *conn, uint32_t number, hf_bytes 
             hf_resp_simple(out, "ts");
             hf_resp_bulk_integer(out, (int64_t)shard->session->reply_ts);
         }
-        hf_buf_raw(out, reply.data, reply.size);
+        put_reply(shard, conn, slot, out, reply);
         if (out->failed) {
             hf_conn__close(shard, conn);
         }

@@ -144,7 +144,7 @@ struct hf_session {
     uint64_t reply_ts;          /* of the reply that is being completed; 0: not told */
     bool early;                 /* ... and its answer came at once: it lies in `error` */
     hf_request_command running; /* what a new slot is for; command NULL: nothing in the table */
-    uint64_t bytes_in, bytes_out, rejected, cut_off;
+    uint64_t bytes_in, bytes_out, rejected, cut_off, too_large;
     uint64_t weight; /* bytes that buffers of connections take */
     void *server;    /* of server.c */
 };

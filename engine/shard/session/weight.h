@@ -35,6 +35,9 @@ static inline uint32_t hf_weight__spare(const hf_shard *shard)
 /* NULL: all are small. */
 hf_conn *hf_weight__heaviest(const hf_shard *shard);
 void hf_weight__cut_off(hf_shard *shard);
+/* Whether so much more may wait to be sent: as heavy as that makes the connection, it would be cut
+ * off otherwise. */
+bool hf_weight__admits(const hf_shard *shard, const hf_conn *conn, uint32_t size);
 
 /* Cuts off the heaviest until the rest is light enough. */
 static inline void hf_weight__limit(hf_shard *shard)
