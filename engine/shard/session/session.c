@@ -262,6 +262,9 @@ static bool keep_early(hf_conn *conn, hf_slot *slot, hf_bytes reply)
 static void put_reply(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_buf *out,
                       hf_bytes reply)
 {
+    if (out->failed) {
+        return; /* what stood before this one is lost: the connection is closed */
+    }
     if (out != &conn->out || hf_weight__admits(shard, conn, reply.size)) {
         hf_buf_raw(out, reply.data, reply.size);
         if (!out->failed || reply.size < HF_WEIGHT_LEAST) {
