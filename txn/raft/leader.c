@@ -56,7 +56,7 @@ bool hf_raft__alive(const hf_raft__step *s, uint32_t node)
 /* Whether something that this member should know or answer is open. */
 static bool open_with(const hf_raft *r, const hf_raft__peer *p)
 {
-    return p->match < r->last || p->commit < r->commit || p->lost ||
+    return p->match < r->last || p->commit < r->commit || p->lost || p->state == HF_RAFT__PROBE ||
            (r->round != r->answered && p->read < r->round);
 }
 
