@@ -3,6 +3,7 @@
 #include "txn/groups/groups_impl.h"
 
 enum { MEMBERS_FIRST = 4, RUNS_FIRST = 8, AGAIN_NS = 1000000 };
+#define GONE_FROM (UINT64_C(1) << 63) /* a cursor behind the groups that are here */
 
 /* ---- Nodes ---- */
 
@@ -207,6 +208,16 @@ static hf_err open_raft(hf_groups *gs, hf_groups__group *g)
     return HF_OK;
 }
 
+/* A replica that was here before: its log is gone, and whether it voted in its last term is not
+ * known any more. So it votes for nobody in that one, takes nothing from an older leader, and has
+ * no vote until a leader has made it whole. */
+static void come_back(hf_groups *gs, hf_groups__group *g, uint64_t term)
+{
+    g->disk.term = term;
+    g->disk.vote = gs->config.self;
+    g->disk.nonce = (uint64_t)gs->config.start << 32 | ++gs->returns;
+}
+
 hf_err hf_groups_create(hf_groups *gs, uint64_t id, const hf_raft_config *config, uint64_t now)
 {
     hf_groups__group *g;
@@ -219,7 +230,14 @@ hf_err hf_groups_create(hf_groups *gs, uint64_t id, const hf_raft_config *config
     if (err != HF_OK) {
         return err;
     }
+    const uint64_t *term = hf_map_find(&gs->gone, hf_id_of(id));
+    if (term != NULL) {
+        come_back(gs, g, *term);
+    }
     hf_groups__record record = { .flags = HF_GROUPS__HARD | HF_GROUPS__INSTALL | HF_GROUPS__WHOLE,
+                                 .vote = g->disk.vote,
+                                 .term = g->disk.term,
+                                 .nonce = g->disk.nonce,
                                  .config = config,
                                  .first = 1 };
     g->log.base_config = *config;
@@ -229,6 +247,8 @@ hf_err hf_groups_create(hf_groups *gs, uint64_t id, const hf_raft_config *config
     }
     if (err != HF_OK) {
         hf_groups__free(gs, g);
+    } else {
+        (void)hf_map_drop(&gs->gone, hf_id_of(id));
     }
     return err;
 }
@@ -240,8 +260,16 @@ hf_err hf_groups_remove(hf_groups *gs, uint64_t id)
     if (g == NULL) {
         return HF_E_NOTFOUND;
     }
-    hf_groups__record record = { .flags = HF_GROUPS__GONE, .first = 1 };
-    if (!hf_groups__ready(gs, g, 0) || !hf_groups__own_record(gs, g, &record)) {
+    hf_groups__record record = hf_groups__gone_record(g->disk.term);
+    if (!hf_groups__ready(gs, g, 0)) {
+        return HF_E_BUSY;
+    }
+    hf_err err = hf_map_put(&gs->gone, hf_id_of(id), g->disk.term);
+    if (err != HF_OK) {
+        return err;
+    }
+    if (!hf_groups__own_record(gs, g, &record)) {
+        (void)hf_map_drop(&gs->gone, hf_id_of(id));
         return HF_E_BUSY;
     }
     hf_groups__free(gs, g);
@@ -281,6 +309,7 @@ hf_err hf_groups_open(hf_heap *heap, const hf_groups_config *config,
     hf_list_open(&gs->leaderless);
     hf_list_open(&gs->led_here);
     hf_map_open(&gs->by_id, heap, config->seed);
+    hf_map_open(&gs->gone, heap, config->seed);
     if (hf_timers_open(&gs->timers, heap, config->groups_max) != HF_OK) {
         hf_heap_give(heap, gs);
         return HF_E_NOMEM;
@@ -316,6 +345,7 @@ void hf_groups_close(hf_groups *gs)
     hf_heap_give(gs->heap, gs->spare_write);
     hf_timers_close(&gs->timers);
     hf_map_close(&gs->by_id);
+    hf_map_close(&gs->gone);
     hf_heap_give(gs->heap, gs);
 }
 
@@ -595,8 +625,12 @@ void hf_groups_distrust(hf_groups *gs, bool trusted, uint64_t now)
 bool hf_groups_next(const hf_groups *gs, uint64_t *cursor, uint64_t *group)
 {
     hf_map_entry entry;
-    if (!hf_map_next(&gs->by_id, cursor, &entry)) {
-        return false;
+    if (*cursor >= GONE_FROM || !hf_map_next(&gs->by_id, cursor, &entry)) {
+        uint64_t at = *cursor >= GONE_FROM ? *cursor - GONE_FROM : 0;
+        if (!hf_map_next(&gs->gone, &at, &entry)) {
+            return false;
+        }
+        *cursor = GONE_FROM + at;
     }
     *group = entry.id.low;
     return true;
@@ -639,6 +673,7 @@ void hf_groups_check(const hf_groups *gs)
             HF_ASSERT(g->leader == hf_raft_leader(g->raft) || gs->stalled == g);
         }
     }
+    hf_map_check(&gs->gone);
     HF_ASSERT(groups == gs->stats.groups && entries == gs->stats.entries);
     hf_timers_check(&gs->timers);
 }

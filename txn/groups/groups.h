@@ -93,11 +93,14 @@ HF_MUST_USE hf_err hf_groups_meet(hf_groups *groups, uint32_t node, uint64_t now
 void hf_groups_forget(hf_groups *groups, uint32_t node); /* a member of no group any more */
 
 /* A group's first life on this node, with the members that it begins with; on a node that is none
- * of them: a replica that will be told. HF_E_EXISTS. HF_E_FULL: groups_max. HF_E_BUSY, HF_E_NOMEM:
- * later. */
+ * of them: a replica that will be told. One that was removed here and comes back keeps its word: it
+ * votes for nobody until a leader has made it whole. A number is never given to another group.
+ * HF_E_EXISTS. HF_E_FULL: groups_max. HF_E_BUSY, HF_E_NOMEM: later. */
 HF_MUST_USE hf_err hf_groups_create(hf_groups *groups, uint64_t group, const hf_raft_config *config,
                                     uint64_t now);
-/* This replica goes, with all it has. HF_E_NOTFOUND, HF_E_BUSY. */
+/* This replica goes, with all it has but its term. Not before another leads, unless the whole group
+ * goes: who takes a node that is alive for the leader waits for it. HF_E_NOTFOUND, HF_E_BUSY,
+ * HF_E_NOMEM. */
 HF_MUST_USE hf_err hf_groups_remove(hf_groups *groups, uint64_t group);
 
 /* ---- Running ---- */
@@ -139,7 +142,8 @@ void hf_groups_distrust(hf_groups *groups, bool trusted, uint64_t now);
  * that this goes to, what is not applied is in the record, so the log's tail of a group that waits
  * for its quorum moves along. False: no memory in `out`. */
 bool hf_groups_save(const hf_groups *groups, uint64_t group, hf_buf *out);
-/* Visits all; *cursor starts at 0; false: that was all. */
+/* Visits all, also those that were removed (hf_groups_raft() is NULL): a checkpoint has to have
+ * them. *cursor starts at 0; false: that was all. */
 bool hf_groups_next(const hf_groups *groups, uint64_t *cursor, uint64_t *group);
 /* NULL: not here. */
 const hf_raft *hf_groups_raft(const hf_groups *groups, uint64_t group);

@@ -101,6 +101,8 @@ struct hf_groups {
     hf_groups_handler handler;
     hf_heap *heap;
     hf_map by_id;
+    hf_map gone;      /* groups that were removed here: the last term of each */
+    uint32_t returns; /* replicas that came back in this start */
     hf_timers timers;
     hf_prng prng;
     hf_liveness live;
@@ -174,6 +176,13 @@ typedef struct hf_groups__record {
     const hf_raft_config *config;
     uint64_t first, last; /* the log from `first` on is the entries that follow, to `last` */
 } hf_groups__record;
+
+/* Of a group that goes: its term stays. */
+static inline hf_groups__record hf_groups__gone_record(uint64_t term)
+{
+    return (
+        hf_groups__record){ .flags = HF_GROUPS__HARD | HF_GROUPS__GONE, .term = term, .first = 1 };
+}
 
 /* Entries first..last are those of `log`. Fills parts, with heads in `heads`. Answers how many. */
 uint32_t hf_groups__record_write(const hf_groups__record *record, const hf_groups__log *log,

@@ -6,7 +6,8 @@
  *   each entry first..last: u64 term | u32 kind | u32 size | bytes
  *
  * Without HARD term, vote and nonce are 0 and say nothing; without INSTALL the snapshot. The log
- * from `first` on is what follows; first > last: it ends before `first`.
+ * from `first` on is what follows; first > last: it ends before `first`. GONE: nothing is left but
+ * the term.
  */
 #include "txn/groups/groups_impl.h"
 
@@ -176,10 +177,29 @@ static hf_err group_of(hf_groups *gs, uint64_t id, const heading *h, hf_groups__
     if (*group != NULL) {
         return HF_OK;
     }
-    if ((h->flags & HF_GROUPS__WHOLE) == 0) {
+    const uint64_t *term = hf_map_find(&gs->gone, hf_id_of(id));
+    if ((h->flags & HF_GROUPS__WHOLE) == 0 || (term != NULL && h->term < *term)) {
         return HF_E_CORRUPT; /* nothing of a group before its first */
     }
-    return hf_groups__make(gs, id, group);
+    hf_err err = hf_groups__make(gs, id, group);
+    if (err == HF_OK) {
+        (void)hf_map_drop(&gs->gone, hf_id_of(id));
+    }
+    return err;
+}
+
+static hf_err take_gone(hf_groups *gs, uint64_t id, const hf_reader *r, const heading *h)
+{
+    hf_groups__group *g = hf_groups__find(gs, id);
+    if (h->flags != (HF_GROUPS__HARD | HF_GROUPS__GONE) || hf_reader_left(r) != 0 ||
+        (g != NULL && h->term < g->disk.term)) {
+        return HF_E_CORRUPT;
+    }
+    hf_err err = hf_map_put(&gs->gone, hf_id_of(id), h->term);
+    if (err == HF_OK && g != NULL) {
+        hf_groups__free(gs, g);
+    }
+    return err;
 }
 
 hf_err hf_groups_replay(hf_groups *gs, uint64_t id, hf_bytes record)
@@ -189,25 +209,35 @@ hf_err hf_groups_replay(hf_groups *gs, uint64_t id, hf_bytes record)
     heading h;
     hf_groups__group *g;
     hf_err err = read_head(&r, &h);
+    if (err == HF_OK && (h.flags & HF_GROUPS__GONE) != 0) {
+        return take_gone(gs, id, &r, &h);
+    }
     if (err == HF_OK) {
         err = group_of(gs, id, &h, &g);
     }
-    if (err != HF_OK) {
-        return err;
-    }
-    if ((h.flags & HF_GROUPS__GONE) != 0) {
-        hf_groups__free(gs, g);
-        return HF_OK;
-    }
-    return take_record(gs, g, &r, &h);
+    return err == HF_OK ? take_record(gs, g, &r, &h) : err;
 }
 
 /* ---- A group as it is ---- */
 
+static bool save_gone(const hf_groups *gs, uint64_t id, hf_buf *out)
+{
+    const uint64_t *term = hf_map_find(&gs->gone, hf_id_of(id));
+    HF_PRE(term != NULL);
+    uint8_t bytes[HF_GROUPS__RECORD_HEAD];
+    hf_writer w = { bytes, bytes + sizeof bytes, false };
+    hf_groups__record record = hf_groups__gone_record(*term);
+    write_head(&w, &record);
+    hf_buf_raw(out, bytes, (uint32_t)(w.at - bytes));
+    return !out->failed;
+}
+
 bool hf_groups_save(const hf_groups *gs, uint64_t id, hf_buf *out)
 {
     const hf_groups__group *g = hf_groups__find(gs, id);
-    HF_PRE(g != NULL);
+    if (g == NULL) {
+        return save_gone(gs, id, out);
+    }
     const hf_groups__log *log = &g->log;
     uint64_t last = hf_groups__last(log); /* also what waits for its quorum */
     hf_raft_config members = hf_groups__members_at(log, g->applied);

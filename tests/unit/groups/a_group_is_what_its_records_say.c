@@ -183,9 +183,15 @@ static void a_group_goes_and_comes(void **state)
     first_life(&h);
     assert_int_equal(take(&h, head(HARD | INSTALL | WHOLE, 0, 0, 0, 0, 1, 0)),
                      HF_OK); /* as empty */
-    assert_int_equal(take(&h, head(GONE, 0, 0, 0, 0, 1, 0)), HF_OK);
-    assert_int_equal(take(&h, head(HARD, 0, 1, 0, 0, 1, 0)), HF_E_CORRUPT); /* it is not there */
-    first_life(&h);
+    assert_int_equal(take(&h, head(HARD, 2, 5, 0, 0, 1, 0)), HF_OK);
+    assert_int_equal(take(&h, head(HARD | GONE, 0, 4, 0, 0, 1, 0)), HF_E_CORRUPT);
+    assert_int_equal(take(&h, head(GONE, 0, 0, 0, 0, 1, 0)), HF_E_CORRUPT);
+    assert_int_equal(take(&h, head(HARD | GONE, 0, 5, 0, 0, 1, 0)), HF_OK);
+    assert_saved(&h, head(HARD | GONE, 0, 5, 0, 0, 1, 0));                  /* its term stays */
+    assert_int_equal(take(&h, head(HARD, 0, 6, 0, 0, 1, 0)), HF_E_CORRUPT); /* it is not there */
+    assert_int_equal(take(&h, head(HARD | INSTALL | WHOLE, 0, 4, 0, 0, 1, 0)), HF_E_CORRUPT);
+    assert_int_equal(take(&h, head(HARD | INSTALL | WHOLE, 1, 5, 0, 0, 1, 0)), HF_OK);
+    assert_saved(&h, head(HARD | INSTALL | WHOLE, 1, 5, 0, 0, 1, 0));
     end(&h);
 }
 

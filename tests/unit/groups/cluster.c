@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RECORD_GONE = 8 }; /* flag of a record, its second byte */
 enum { INDEX_MAX = 4096, GROUPS_MAX = 4096, PACKETS_MAX = 1 << 16, STATE_BYTES = 24 };
 
 /* A group's state at a node: what a snapshot has in it. */
@@ -65,6 +66,7 @@ struct cluster {
     uint64_t parted_until;
     chosen *chosen; /* by group and index */
     uint64_t *newest;
+    hf_raft_config members;
     uint64_t proposals, committed;
     cluster_stats stats;
     const cluster_faults *faults;
@@ -292,6 +294,9 @@ static void replay(node *n, const disk_record *record)
         r->snapshot = r->now;
         return;
     }
+    if ((record->bytes[1] & RECORD_GONE) != 0) {
+        *r = (replica){ .coming_size = 0 };
+    }
     HF_ASSERT(hf_groups_replay(n->groups, record->group,
                                hf_bytes_of(record->bytes, record->size)) == HF_OK);
 }
@@ -384,6 +389,31 @@ void cluster_compact(cluster *c, uint32_t number)
     }
 }
 
+void cluster_flush(cluster *c, uint32_t number)
+{
+    node *n = &c->node[number];
+    n->flushed = newest_lsn(n);
+    n->flush_at = 0;
+    hf_groups_durable(n->groups, n->flushed, c->now);
+}
+
+bool cluster_remove(cluster *c, uint32_t number, uint64_t group)
+{
+    node *n = &c->node[number];
+    if (hf_groups_remove(n->groups, group) != HF_OK) {
+        return false;
+    }
+    n->replica[group] = (replica){ .coming_size = 0 };
+    return true;
+}
+
+void cluster_create(cluster *c, uint32_t number, uint64_t group)
+{
+    node *n = &c->node[number];
+    HF_ASSERT(hf_groups_create(n->groups, group, &c->members, c->now) == HF_OK);
+    n->next_turn = c->now;
+}
+
 /* ---- The whole ---- */
 
 cluster *cluster_open(const cluster_config *config)
@@ -399,10 +429,10 @@ cluster *cluster_open(const cluster_config *config)
     c->chosen = calloc((size_t)config->groups * INDEX_MAX, sizeof *c->chosen);
     c->newest = calloc(config->groups, sizeof *c->newest);
     HF_ASSERT(c->flights != NULL && c->chosen != NULL && c->newest != NULL);
-    hf_raft_config members = { .count = (uint8_t)config->nodes };
+    c->members.count = (uint8_t)config->nodes;
     for (uint32_t i = 0; i < config->nodes; i++) {
-        members.node[i] = i + 1;
-        members.role[i] = HF_RAFT_VOTER;
+        c->members.node[i] = i + 1;
+        c->members.role[i] = HF_RAFT_VOTER;
     }
     for (uint32_t i = 1; i <= config->nodes; i++) {
         node *n = &c->node[i];
@@ -416,10 +446,9 @@ cluster *cluster_open(const cluster_config *config)
                   n->saved_state != NULL);
         cluster_begin(c, i);
         for (uint64_t g = 0; g < config->groups; g++) {
-            HF_ASSERT(hf_groups_create(n->groups, g, &members, c->now) == HF_OK);
+            cluster_create(c, i, g);
         }
-        n->flushed = newest_lsn(n); /* made with the data directory */
-        hf_groups_durable(n->groups, n->flushed, c->now);
+        cluster_flush(c, i); /* made with the data directory */
     }
     return c;
 }
@@ -554,6 +583,13 @@ static void misfortune(cluster *c, uint32_t number)
     }
     if (hits(c, f->checkpoint)) {
         cluster_checkpoint(c, number);
+    }
+    if (number == c->config.nodes && hits(c, f->replaced)) { /* one node's only: others have all */
+        uint64_t group = hf_prng_below(&c->prng, c->config.groups);
+        if (cluster_remove(c, number, group)) {
+            cluster_create(c, number, group);
+            c->stats.replaced++;
+        }
     }
     if (hits(c, f->crash)) {
         n->full = false;

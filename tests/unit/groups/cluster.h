@@ -17,7 +17,7 @@ typedef struct cluster_config {
 
 /* Faults, as chances in 1,000 of each packet or turn. */
 typedef struct cluster_faults {
-    uint32_t lost, twice, late, crash, parted, full, checkpoint, compact;
+    uint32_t lost, twice, late, crash, parted, full, checkpoint, compact, replaced;
 } cluster_faults;
 
 typedef struct cluster cluster;
@@ -43,6 +43,10 @@ hf_groups *cluster_groups(cluster *c, uint32_t node);
 hf_heap *cluster_heap(cluster *c, uint32_t node);
 /* The disk takes no record from now on, or does. */
 void cluster_fill(cluster *c, uint32_t node, bool full);
+void cluster_flush(cluster *c, uint32_t node); /* all that is in its log is on its disk, now */
+/* The node's replica goes with all that it has; false: not now. */
+bool cluster_remove(cluster *c, uint32_t node, uint64_t group);
+void cluster_create(cluster *c, uint32_t node, uint64_t group); /* ... and one without anything */
 /* The node's snapshot of every group at what is applied; entries before it go. */
 void cluster_compact(cluster *c, uint32_t node);
 /* The node's state goes to its checkpoint, the log before it goes. */
@@ -52,7 +56,7 @@ uint64_t cluster_now(const cluster *c);
 uint64_t cluster_committed(const cluster *c); /* entries of proposals that were applied somewhere */
 
 typedef struct cluster_stats {
-    uint64_t crashes, installs, checkpoints, stalls, packets, bytes;
+    uint64_t crashes, installs, checkpoints, stalls, replaced, packets, bytes;
     uint64_t steps, messages;
 } cluster_stats;
 cluster_stats cluster_stats_get(const cluster *c);

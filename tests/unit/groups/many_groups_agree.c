@@ -31,6 +31,7 @@ static void lives(void **state)
         sum.installs += one.stats.installs;
         sum.checkpoints += one.stats.checkpoints;
         sum.stalls += one.stats.stalls;
+        sum.replaced += one.stats.replaced;
         sum.packets += one.stats.packets;
     }
     printf("%llu packets, %llu crashes, %llu snapshots, %llu checkpoints, %llu refused records\n",
@@ -40,6 +41,7 @@ static void lives(void **state)
     assert_true(kind->faults.crash == 0 || sum.crashes >= seeds);
     assert_true(kind->faults.compact == 0 || sum.installs >= seeds);
     assert_true(kind->faults.checkpoint == 0 || sum.checkpoints >= seeds);
+    assert_true(kind->faults.replaced == 0 || sum.replaced >= seeds);
     assert_true(kind->faults.full == 0 || sum.stalls >= seeds);
 }
 
