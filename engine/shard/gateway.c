@@ -154,16 +154,18 @@ void hf_gateway__finalize(hf_shard *shard, hf_op *op, uint64_t ts, hf_bytes resu
         hf_msg_decision *d = size > HF_PACK_MESSAGE_MAX
                                  ? NULL
                                  : hf_pack__add(shard, to, HF_MSG_FINALIZE, (uint32_t)size);
+        if (d != NULL) { /* whole before anything else may fail: it goes out with its pack */
+            *d = (hf_msg_decision){ .head = d->head,
+                                    .attempt = op->co.attempt,
+                                    .ts = ts,
+                                    .watermark = u->base,
+                                    .by_coordinator = 1 };
+            hf_bytes_copy((uint8_t *)(d + 1), body);
+        }
         if (d == NULL || !hf_ring_push(&shard->sent[to], &seq)) {
             hf_shard__fail(shard, 70, "memory", "no room to end a transaction");
             return;
         }
-        *d = (hf_msg_decision){ .head = d->head,
-                                .attempt = op->co.attempt,
-                                .ts = ts,
-                                .watermark = u->base,
-                                .by_coordinator = 1 };
-        hf_bytes_copy((uint8_t *)(d + 1), body);
         count++;
     }
     u->remaining[seq & u->mask] = count;

@@ -151,9 +151,9 @@ hf_part *hf_part__find(hf_shard *shard, hf_attempt attempt)
 void hf_part__fetch(const hf_shard *shard, hf_attempt attempt)
 {
     enum { LINE = 64, LINES = 6 };
-    const uint8_t *part = (const uint8_t *)*bucket_of(&shard->parts, attempt);
+    uintptr_t part = (uintptr_t)*bucket_of(&shard->parts, attempt); /* or nobody is there */
     for (uint32_t i = 0; i < LINES; i++) {
-        __builtin_prefetch(part + (size_t)i * LINE);
+        __builtin_prefetch((const void *)(part + (size_t)i * LINE));
     }
 }
 
