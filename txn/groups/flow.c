@@ -363,7 +363,7 @@ static void tell(hf_groups *gs, hf_groups__group *g)
     for (uint64_t i = u->apply_first; i <= u->apply_last; i++) {
         const hf_groups__entry *e = hf_groups__at(&g->log, i);
         HF_ASSERT(i == g->applied + 1);
-        h->apply(h->context, g->id, i, e->kind,
+        h->apply(h->context, g->id, i, e->term, e->kind,
                  hf_bytes_of(e->block != NULL ? e->block->bytes : NULL, e->size));
         g->applied = i;
     }

@@ -394,7 +394,7 @@ static hf_err copy(hf_groups *gs, const hf_bytes *payloads, uint32_t count)
 }
 
 hf_err hf_groups_propose(hf_groups *gs, uint64_t id, const hf_bytes *payloads, uint32_t count,
-                         uint64_t now, uint64_t *first)
+                         uint64_t now, uint64_t *first, uint64_t *term)
 {
     hf_groups__group *g = hf_groups__find(gs, id);
     HF_PRE(gs->started && !gs->inside && count != 0 && count <= HF_GROUPS_PROPOSED_MAX);
@@ -418,11 +418,11 @@ hf_err hf_groups_propose(hf_groups *gs, uint64_t id, const hf_bytes *payloads, u
         return err;
     }
     hf_groups__source source = { .proposals = payloads, .count = count, .blocks = gs->copies };
-    uint64_t last = hf_groups__last(&g->log);
+    *first = hf_groups__last(&g->log) + 1;
+    *term = hf_raft_term(g->raft);
     err = hf_groups__step(gs, g, &(hf_raft_event){ .kind = HF_RAFT_PROPOSE, .count = count },
                           &source);
     give_blocks(gs, gs->copies, count);
-    *first = last + 1;
     return err;
 }
 

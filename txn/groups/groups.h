@@ -54,8 +54,11 @@ typedef struct hf_groups_handler {
     void (*send)(void *context, uint32_t node, const hf_bytes *parts, uint32_t count,
                  uint32_t size);
     /* An entry is committed: each once in this process, in order. It may not be durable here yet.
-     * `kind`: hf_raft_entry_kind; what is no HF_RAFT_DATA has nothing to do with the state. */
-    void (*apply)(void *context, uint64_t group, uint64_t index, uint32_t kind, hf_bytes payload);
+     * What was proposed here at `index` in `term` is this entry; if the term is another, that was
+     * lost, and never comes. `kind`: hf_raft_entry_kind; what is no HF_RAFT_DATA has nothing to do
+     * with the state. */
+    void (*apply)(void *context, uint64_t group, uint64_t index, uint64_t term, uint32_t kind,
+                  hf_bytes payload);
     /* Another leads, or nobody is known to (0); `role` is this replica's. */
     void (*leads)(void *context, uint64_t group, uint32_t leader, hf_raft_role role);
     /* Reads up to this number may be answered once `index` is applied. */
@@ -69,7 +72,8 @@ typedef struct hf_groups_handler {
     /* A piece came, for the snapshot at `index`; in order, from offset 0 on. */
     void (*take)(void *context, uint64_t group, uint64_t index, uint64_t offset, hf_bytes piece);
     /* All pieces are there: they are the state at `index` now, all else of the group goes. It has
-     * to be durable no later than the record that follows at once. */
+     * to be durable no later than the record that follows at once, and after a crash in force if
+     * that one is there, and only then. */
     void (*install)(void *context, uint64_t group, uint64_t index);
 } hf_groups_handler;
 
@@ -106,10 +110,10 @@ HF_MUST_USE hf_err hf_groups_remove(hf_groups *groups, uint64_t group);
 /* ---- Running ---- */
 
 /* Entries at the end of the group's log, if this replica leads; they are `*first` and following,
- * in the term of now. Answered for when they are applied. Errors of hf_raft_step; HF_E_NOTFOUND,
- * HF_E_TOOBIG, HF_E_BUSY (the log, or memory, has no room). */
+ * in the term of now (`*term`). Answered for when they are applied. Errors of hf_raft_step;
+ * HF_E_NOTFOUND, HF_E_TOOBIG, HF_E_BUSY (the log, or memory, has no room). */
 HF_MUST_USE hf_err hf_groups_propose(hf_groups *groups, uint64_t group, const hf_bytes *payloads,
-                                     uint32_t count, uint64_t now, uint64_t *first);
+                                     uint32_t count, uint64_t now, uint64_t *first, uint64_t *term);
 HF_MUST_USE hf_err hf_groups_change(hf_groups *groups, uint64_t group, const hf_raft_config *config,
                                     uint64_t now);
 HF_MUST_USE hf_err hf_groups_hand_over(hf_groups *groups, uint64_t group, uint32_t node,

@@ -31,12 +31,12 @@ static void a_full_log(void **state)
     bool stalled = false;
     for (uint32_t i = 1; i <= 3; i++) {
         hf_bytes payload = hf_bytes_of("x", 1);
-        uint64_t first;
+        uint64_t first, term;
         if (hf_groups_stats_get(cluster_groups(c, i)).stalled) {
             stalled = true;
             for (uint64_t g = 0; g < GROUPS; g++) {
-                hf_err err =
-                    hf_groups_propose(cluster_groups(c, i), g, &payload, 1, cluster_now(c), &first);
+                hf_err err = hf_groups_propose(cluster_groups(c, i), g, &payload, 1, cluster_now(c),
+                                               &first, &term);
                 assert_true(err == HF_E_BUSY || err == HF_E_MOVED);
             }
             assert_int_equal(hf_groups_remove(cluster_groups(c, i), 0), HF_E_BUSY);
@@ -122,10 +122,10 @@ static void log_space_comes_back(void **state)
             cluster_stop(c, i); /* no quorum: proposals stay in the log */
         }
     }
-    uint64_t first;
+    uint64_t first, term;
     hf_bytes payload = hf_bytes_of("waits", 5);
     assert_int_equal(
-        hf_groups_propose(cluster_groups(c, leader), 0, &payload, 1, cluster_now(c), &first),
+        hf_groups_propose(cluster_groups(c, leader), 0, &payload, 1, cluster_now(c), &first, &term),
         HF_OK);
     cluster_run(c, 20, NULL, 0);
     assert_true(cluster_log_bytes(c, leader) > 1000);

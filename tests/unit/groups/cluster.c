@@ -25,6 +25,7 @@ typedef struct replica {
     state now, snapshot;
     uint8_t coming[STATE_BYTES];
     uint32_t coming_size;
+    state found; /* at the start: of a snapshot, in force with the next record; index 0: none */
 } replica;
 
 typedef struct node {
@@ -55,6 +56,11 @@ typedef struct chosen {
     uint64_t hash; /* of the entry; 0: nothing was applied at this index yet */
 } chosen;
 
+/* The newest proposal for an index: what comes of it is told by its term. */
+typedef struct asked {
+    uint64_t term, hash;
+} asked;
+
 struct cluster {
     cluster_config config;
     hf_prng prng;
@@ -65,6 +71,7 @@ struct cluster {
     bool parted[NODES_MAX + 1][NODES_MAX + 1];
     uint64_t parted_until;
     chosen *chosen; /* by group and index */
+    asked *asked;   /* likewise */
     uint64_t *newest;
     hf_raft_config members;
     uint64_t proposals, committed;
@@ -170,12 +177,18 @@ static void on_send(void *context, uint32_t to, const hf_bytes *parts, uint32_t 
     free(bytes);
 }
 
-static void on_apply(void *context, uint64_t group, uint64_t index, uint32_t kind, hf_bytes payload)
+static uint64_t hash_of(uint64_t index, uint32_t kind, hf_bytes payload)
+{
+    return hf_hash_id(kind, index, hf_hash64(1, payload.data, payload.size)) | 1;
+}
+
+static void on_apply(void *context, uint64_t group, uint64_t index, uint64_t term, uint32_t kind,
+                     hf_bytes payload)
 {
     node *n = context;
     cluster *c = n->c;
     state *s = &n->replica[group].now;
-    uint64_t hash = hf_hash_id(kind, index, hf_hash64(1, payload.data, payload.size)) | 1;
+    uint64_t hash = hash_of(index, kind, payload);
     HF_ASSERT(index == s->index + 1 && index < INDEX_MAX);
     chosen *at = &c->chosen[group * INDEX_MAX + index];
     if (at->hash == 0) {
@@ -184,6 +197,11 @@ static void on_apply(void *context, uint64_t group, uint64_t index, uint32_t kin
         c->committed += kind == HF_RAFT_DATA;
     }
     HF_ASSERT(at->hash == hash); /* one entry at an index, on all nodes, for ever */
+    const asked *was = &c->asked[group * INDEX_MAX + index];
+    /* What was proposed in this term, and nothing else; few bytes may come twice. */
+    HF_ASSERT(was->term != term || was->hash == hash);
+    HF_ASSERT(was->term == term || was->hash != hash || payload.size < 8);
+    c->stats.answered += was->term == term;
     *s = (state){ index, hf_hash_mix(s->digest ^ hash), s->count + 1 };
 }
 
@@ -290,9 +308,12 @@ static void replay(node *n, const disk_record *record)
 {
     replica *r = &n->replica[record->group];
     if (record->is_state) {
-        memcpy(&r->now, record->bytes, STATE_BYTES);
-        r->snapshot = r->now;
+        memcpy(&r->found, record->bytes, STATE_BYTES);
         return;
+    }
+    if (r->found.index != 0) {
+        r->now = r->snapshot = r->found;
+        r->found.index = 0;
     }
     if ((record->bytes[1] & RECORD_GONE) != 0) {
         *r = (replica){ .coming_size = 0 };
@@ -335,6 +356,8 @@ void cluster_stop(cluster *c, uint32_t number)
 {
     node *n = &c->node[number];
     HF_ASSERT(n->up);
+    /* What was not flushed may be there all the same, up to any record. */
+    n->flushed = hf_prng_range(&c->prng, n->flushed, newest_lsn(n));
     forget_log(n, n->flushed - n->log_first);
     n->flush_at = 0;
     n->up = false;
@@ -427,8 +450,9 @@ cluster *cluster_open(const cluster_config *config)
     c->faults = &none;
     c->flights = calloc(PACKETS_MAX, sizeof *c->flights);
     c->chosen = calloc((size_t)config->groups * INDEX_MAX, sizeof *c->chosen);
+    c->asked = calloc((size_t)config->groups * INDEX_MAX, sizeof *c->asked);
     c->newest = calloc(config->groups, sizeof *c->newest);
-    HF_ASSERT(c->flights != NULL && c->chosen != NULL && c->newest != NULL);
+    HF_ASSERT(c->flights != NULL && c->chosen != NULL && c->asked != NULL && c->newest != NULL);
     c->members.count = (uint8_t)config->nodes;
     for (uint32_t i = 0; i < config->nodes; i++) {
         c->members.node[i] = i + 1;
@@ -477,6 +501,7 @@ void cluster_close(cluster *c)
     }
     free(c->flights);
     free(c->chosen);
+    free(c->asked);
     free(c->newest);
     free(c);
 }
@@ -524,17 +549,21 @@ static bool propose(cluster *c, uint64_t group)
         node *n = &c->node[i];
         uint8_t bytes[1024];
         hf_bytes payload[3];
-        uint64_t first;
+        uint64_t first, term;
         if (!n->up || c->newest[group] + 300 > INDEX_MAX) {
             continue;
         }
         uint32_t count = (uint32_t)hf_prng_range(&c->prng, 1, 3);
+        hf_prng_fill(&c->prng, bytes, sizeof bytes);
         for (uint32_t k = 0; k < count; k++) {
             uint32_t size = hits(c, 50) ? 1000 : (uint32_t)hf_prng_below(&c->prng, 40);
-            hf_prng_fill(&c->prng, bytes, sizeof bytes);
-            payload[k] = hf_bytes_of(bytes, size);
+            payload[k] = hf_bytes_of(bytes + k, size);
         }
-        if (hf_groups_propose(n->groups, group, payload, count, c->now, &first) == HF_OK) {
+        if (hf_groups_propose(n->groups, group, payload, count, c->now, &first, &term) == HF_OK) {
+            for (uint32_t k = 0; k < count; k++) {
+                c->asked[group * INDEX_MAX + first + k] =
+                    (asked){ term, hash_of(first + k, HF_RAFT_DATA, payload[k]) };
+            }
             n->next_turn = c->now;
             return true;
         }

@@ -58,6 +58,7 @@ uint64_t cluster_committed(const cluster *c); /* entries of proposals that were 
 typedef struct cluster_stats {
     uint64_t crashes, installs, checkpoints, stalls, replaced, packets, bytes;
     uint64_t steps, messages;
+    uint64_t answered; /* proposals that were applied at their index, in their term */
 } cluster_stats;
 cluster_stats cluster_stats_get(const cluster *c);
 

@@ -27,6 +27,7 @@ static void lives(void **state)
         }
         assert_int_equal(one.wrong[0], 0);
         assert_true(kind->rate == 0 || one.committed > 5 * kind->groups);
+        assert_true(kind->rate == 0 || one.stats.answered > one.committed);
         sum.crashes += one.stats.crashes;
         sum.installs += one.stats.installs;
         sum.checkpoints += one.stats.checkpoints;

@@ -14,9 +14,10 @@ enum { GROUPS = 40, SIZE = 40 };
 
 static hf_err propose(cluster *c, uint32_t node, uint64_t group, const char *bytes)
 {
-    uint64_t first;
+    uint64_t first, term;
     hf_bytes payload = hf_bytes_of(bytes, SIZE);
-    return hf_groups_propose(cluster_groups(c, node), group, &payload, 1, cluster_now(c), &first);
+    return hf_groups_propose(cluster_groups(c, node), group, &payload, 1, cluster_now(c), &first,
+                             &term);
 }
 
 static void a_group_that_goes(void **state)
