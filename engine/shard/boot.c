@@ -319,7 +319,7 @@ static void on_map(hf_shard *shard, const hf_msg_decision *msg)
     HF_ASSERT(hf_range_merge(&shard->map, &reader) == HF_OK);
     if (shard->boot == HF_BOOT_MEET && msg->ts != 0) {
         hf_hlc_observe(&shard->clock, msg->ts);
-        shard->incarnation = msg->ts;
+        hf_part__name_incarnation(shard, msg->ts);
         shard->boot = HF_BOOT_READY;
         hf_horizon__ready(shard);
         hf_move__drop_unowned(shard);

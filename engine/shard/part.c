@@ -208,6 +208,13 @@ static void give(hf_shard *shard, const hf_part *part, uint8_t *block)
     }
 }
 
+void hf_part__not_old(hf_shard *shard, hf_part *part)
+{
+    list_remove(list_of(shard, part), part);
+    part->old = false;
+    list_add(list_of(shard, part), part);
+}
+
 void hf_part__drop_effects(hf_shard *shard, hf_part *part)
 {
     shard->promised -= part->promised;

@@ -208,6 +208,19 @@ uint64_t hf_part__ask_again(hf_shard *shard)
     return shard->ask_next_ns;
 }
 
+/* Messages of the new incarnation may have come before its name did: their parts are not old. */
+void hf_part__name_incarnation(hf_shard *shard, uint64_t incarnation)
+{
+    hf_part *next;
+    shard->incarnation = incarnation;
+    for (hf_part *part = shard->old.first; part != NULL; part = next) {
+        next = part->next;
+        if (part->p.attempt.incarnation == incarnation) {
+            hf_part__not_old(shard, part);
+        }
+    }
+}
+
 void hf_part__forget_old(hf_shard *shard)
 {
     hf_part *next;

@@ -375,6 +375,8 @@ hf_err hf_part__replay(hf_shard *shard, const hf_log_record *record);
  * slowly, until everything is decided. Answers when to call again; UINT64_MAX: no more. */
 void hf_part__resolve_old(hf_shard *shard);
 uint64_t hf_part__ask_again(hf_shard *shard);
+void hf_part__not_old(hf_shard *shard, hf_part *part); /* it is of the incarnation that is now */
+void hf_part__name_incarnation(hf_shard *shard, uint64_t incarnation);
 /* No shard is in doubt about an earlier incarnation any more. */
 void hf_part__forget_old(hf_shard *shard);
 /* No addition that is still to be folded lies below this timestamp. */
