@@ -407,6 +407,7 @@ hf_err hf_groups__step(hf_groups *gs, hf_groups__group *g, const hf_raft_event *
         change_log(gs, g, source);
         if (!log_update(gs, g)) {
             gs->stalled = g;
+            gs->stalled_at = gs->now;
             return err;
         }
     }
@@ -485,12 +486,14 @@ void hf_groups__work(hf_groups *gs)
     }
 }
 
-/* A node that can write nothing asks nobody to take it for alive: others shall lead. */
+/* A node that could write nothing for as long as a leader may be without its quorum asks nobody to
+ * take it for alive: others shall lead. */
 static void send_liveness(hf_groups *gs, const hf_liveness_message *m)
 {
     hf_groups__peer *peer = hf_groups__peer_of(gs, m->to);
     bool asks = m->kind == HF_LIVENESS_HEARTBEAT;
-    if (peer == NULL || (asks && gs->stalled != NULL)) {
+    bool mute = gs->stalled != NULL && gs->now - gs->stalled_at >= gs->config.raft.quorum_ns;
+    if (peer == NULL || (asks && mute)) {
         return;
     }
     if (!hf_raft_packet_add_liveness(&peer->packet, m)) {

@@ -117,7 +117,8 @@ struct hf_groups {
     hf_groups__write *spare_write;
     bool started;
     bool inside;               /* a handler is being called */
-    hf_groups__group *stalled; /* its record was refused: `update` and `parts` wait */
+    hf_groups__group *stalled; /* its record was refused: `update` and `parts` wait, */
+    uint64_t stalled_at;       /* ... since */
     hf_groups_stats stats;
     hf_raft_update update;
     hf_raft_said said;

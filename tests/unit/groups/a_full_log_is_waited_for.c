@@ -76,6 +76,26 @@ static void a_full_log_of_one_node(void **state)
     cluster_close(c);
 }
 
+/* A log that takes nothing for a moment, as under load, costs no leader. */
+static void a_log_that_is_full_for_a_moment(void **state)
+{
+    (void)state;
+    cluster *c = settled(5);
+    const cluster_faults nothing = { .lost = 0 };
+    uint32_t full = hf_raft_leader(hf_groups_raft(cluster_groups(c, 1), 0));
+    uint64_t term = hf_raft_term(hf_groups_raft(cluster_groups(c, full), 0));
+    cluster_fill(c, full, true);
+    (void)cluster_propose_all(c); /* one of them stops it */
+    cluster_run(c, 400, &nothing, 0);
+    assert_true(hf_groups_stats_get(cluster_groups(c, full)).stalled);
+    cluster_run(c, 2000, NULL, 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(hf_raft_leader(hf_groups_raft(cluster_groups(c, i), 0)), full);
+        assert_int_equal(hf_raft_term(hf_groups_raft(cluster_groups(c, i), 0)), term);
+    }
+    cluster_close(c);
+}
+
 /* Every take of memory fails once, in turn. */
 static void no_memory(void **state)
 {
@@ -148,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_log),
         cmocka_unit_test(a_full_log_of_one_node),
+        cmocka_unit_test(a_log_that_is_full_for_a_moment),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(log_space_comes_back),
     };
