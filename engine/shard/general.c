@@ -88,8 +88,10 @@ static void want_command(hf_shard *shard, hf_op *op, const hf_txn_command *c)
 
 /* ---- The op's commands and conditions, decoded ---- */
 
+/* False: that was the last one, or there is no memory for its arguments (shard->args.failed). */
 static bool next_command(hf_shard *shard, hf_reader *r, hf_txn_command *c)
 {
+    hf_buf_reset(&shard->args);
     if (hf_reader_left(r) == 0) {
         return false;
     }
@@ -98,14 +100,13 @@ static bool next_command(hf_shard *shard, hf_reader *r, hf_txn_command *c)
     c->piece = hf_read_u32(&part);
     c->command = hf_command_at(hf_read_u16(&part));
     c->argc = hf_read_u32(&part);
-    hf_buf_reset(&shard->args);
     for (uint32_t i = 0; i < c->argc; i++) {
         hf_bytes arg = hf_read_bytes(&part);
         hf_buf_raw(&shard->args, &arg, sizeof arg);
     }
-    HF_ASSERT(!shard->args.failed && !part.bad);
+    HF_ASSERT(!part.bad);
     c->args = (const hf_bytes *)(const void *)shard->args.data;
-    return true;
+    return !shard->args.failed;
 }
 
 static bool next_condition(hf_reader *r, hf_txn_condition *c)
@@ -231,6 +232,7 @@ static void want_all(hf_shard *shard, hf_op *op)
         space |= space_wanted(shard, &command);
         want_command(shard, op, &command);
     }
+    op->locks.failed = op->locks.failed || shard->args.failed;
     if (space != 0) {
         want_space(shard, op, space);
     }
@@ -412,13 +414,14 @@ static void run_interactive(hf_shard *shard, hf_op *op, hf_view *view)
     while (next_command(shard, &r, &c)) {
         (void)run_command(shard, op, view, &c);
     }
-    if (op->replies.failed) { /* the client may ask for the same again */
+    bool failed = op->replies.failed || shard->args.failed;
+    if (failed) { /* the client may ask for the same again */
         hf_workspace_rollback(&op->workspace, mark);
     }
     op->stage = HF_STAGE_IDLE;
     hf_gateway__answer(shard, op,
-                       op->replies.failed ? hf_bytes_of(memory_text, sizeof memory_text - 1)
-                                          : hf_buf_view(&op->replies));
+                       failed ? hf_bytes_of(memory_text, sizeof memory_text - 1)
+                              : hf_buf_view(&op->replies));
 }
 
 static void run(hf_shard *shard, hf_op *op)
@@ -459,7 +462,7 @@ static void run(hf_shard *shard, hf_op *op)
             return;
         }
     }
-    if (op->replies.failed) { /* nor could they be kept under an id */
+    if (op->replies.failed || shard->args.failed) { /* nor could replies be kept under an id */
         give_up(shard, op, hf_bytes_of(memory_text, sizeof memory_text - 1));
         return;
     }

@@ -278,21 +278,49 @@ static void what_cannot_be_told_is_not_done_on_copies(void **state)
     node_close(&n);
 }
 
+static void fill_first(node *n)
+{
+    enum { SIZE = 300000 };
+    static uint8_t value[SIZE];
+    const char *said = "OK";
+    for (int i = 0; strcmp(said, "OK") == 0; i++) {
+        char words[40];
+        (void)snprintf(words, sizeof words, "SET a%d", i);
+        said = ask_with(n, words, hf_bytes_of(value, SIZE));
+    }
+}
+
+/* What runs on copies looks at its words twice: to fetch the keys, and then to run. */
+static void many_words_on_copies_are_refused(void **state)
+{
+    enum { LEAST = 60 * 1000, MOST = 400 * 1000, STEP = 20 * 1000 };
+    node n;
+    (void)state;
+    node_open_with(&n, 80 << 20, 320 << 20, 16 << 20);
+    fill_first(&n);
+    for (int words = LEAST; words < MOST; words += STEP) {
+        run_until(&n, &n.ready);
+        assert_true(n.ready);
+        hf_client_put_begin(&n.client, (uint32_t)words + 1);
+        hf_client_put_text(&n.client, "MSETNX");
+        for (int i = 0; i < words; i++) {
+            hf_client_put_word(&n.client, hf_bytes_of(&"az"[i / 2 % 2], 1));
+        }
+        assert_memory_equal(answer(&n), "OOM", 3);
+    }
+    node_close(&n);
+}
+
 /* Where memory is full, a step of a dialogue may find it for its copy and not for its reply. */
 static void a_step_that_cannot_be_told_leaves_nothing(void **state)
 {
-    enum { FILL = 300000, SIZE = 5 << 20 };
+    enum { SIZE = 5 << 20 };
     static uint8_t value[SIZE];
-    const char *said = "OK";
     node n;
     (void)state;
     node_open_with(&n, 80 << 20, 320 << 20, 16 << 20);
     assert_string_equal(ask_with(&n, "SET z", hf_bytes_of(value, SIZE)), "OK");
-    for (int i = 0; strcmp(said, "OK") == 0; i++) {
-        char words[40];
-        (void)snprintf(words, sizeof words, "SET a%d", i);
-        said = ask_with(&n, words, hf_bytes_of(value, FILL));
-    }
+    fill_first(&n);
     assert_string_equal(ask(&n, "HF.BEGIN"), "OK");
     assert_memory_equal(ask(&n, "SET z x GET"), "OOM", 3);
     assert_string_equal(ask(&n, "STRLEN z"), "5242880");
@@ -310,6 +338,7 @@ int main(void)
         cmocka_unit_test(additions_that_leave_64_bits_are_refused_for_good),
         cmocka_unit_test(what_was_done_is_said_where_the_reply_is_not),
         cmocka_unit_test(what_cannot_be_told_is_not_done_on_copies),
+        cmocka_unit_test(many_words_on_copies_are_refused),
         cmocka_unit_test(a_step_that_cannot_be_told_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
