@@ -67,6 +67,10 @@ static void start_validate(hf_shard *shard, hf_op *op)
     op->stage = HF_STAGE_VALIDATE;
     op->waiting = 0;
     op->ending = HF_ENDING_DONE;
+    if (shard->routes.failed) {
+        hf_gateway__fail(shard, op, HF_LIT(HF_NO_MEMORY));
+        return;
+    }
     while (hf_reader_left(&r) > 0) {
         uint16_t to = hf_read_u16(&r);
         hf_reader stamps = hf_reader_of(hf_read_bytes(&r));

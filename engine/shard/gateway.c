@@ -351,6 +351,9 @@ bool hf_gateway__ask(hf_shard *shard, hf_op *op, uint16_t to, hf_msg_txn *fixed)
 {
     hf_buf *body = &shard->message;
     hf_buf_reset(body);
+    if (shard->routes.failed) { /* where its parts go is not known */
+        return false;
+    }
     fixed->recipe_size = 0;
     if ((fixed->flags & HF_TXN_STUB) != 0) {
         hf_recipe_encode(hf_buf_view(&op->recipes), is_array(op), op->piece_count, body);

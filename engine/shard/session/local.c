@@ -67,14 +67,16 @@ static bool run_txn(hf_shard *shard, hf_conn *conn, const hf_local_request *head
 static bool run_one(hf_shard *shard, hf_conn *conn, const hf_local_request *head, hf_bytes body)
 {
     hf_txn_reader reader;
-    hf_txn_command one;
+    hf_request request = { 0 };
     read_lists(shard, head, body, &reader);
-    HF_ASSERT(hf_txn_next_command(&reader, &one));
     /* Out of the way of what evaluates. */
     hf_buf *argv = &shard->session->argv;
     hf_buf_reset(argv);
+    bool memory = hf_gateway__read_lists(shard, &reader, &request);
+    HF_ASSERT(!memory || request.count == 1);
+    hf_request_command one = memory ? request.commands[0] : (hf_request_command){ 0 };
     hf_buf_raw(argv, one.args, one.argc * (uint32_t)sizeof *one.args);
-    if (argv->failed) {
+    if (!memory || argv->failed) {
         hf_conn__error(shard, conn, "OOM no memory for the request");
         return true;
     }
