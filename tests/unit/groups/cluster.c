@@ -352,6 +352,15 @@ static void forget_log(node *n, uint64_t keep)
     }
 }
 
+static void forget_saved(node *n)
+{
+    while (n->saved_count > 0) {
+        disk_record *record = &n->saved[--n->saved_count];
+        free(record->bytes);
+        *record = (disk_record){ .size = 0 };
+    }
+}
+
 void cluster_stop(cluster *c, uint32_t number)
 {
     node *n = &c->node[number];
@@ -374,10 +383,7 @@ void cluster_checkpoint(cluster *c, uint32_t number)
     node *n = &c->node[number];
     uint64_t cursor = 0;
     uint64_t group;
-    for (uint32_t i = 0; i < n->saved_count; i++) {
-        free(n->saved[i].bytes);
-    }
-    n->saved_count = 0;
+    forget_saved(n);
     while (hf_groups_next(n->groups, &cursor, &group)) {
         hf_buf out;
         hf_buf_open(&out, n->heap);
@@ -487,9 +493,7 @@ void cluster_close(cluster *c)
             hf_heap_close(n->heap);
         }
         forget_log(n, 0);
-        for (uint32_t k = 0; k < n->saved_count; k++) {
-            free(n->saved[k].bytes);
-        }
+        forget_saved(n);
         free(n->log);
         free(n->saved);
         free(n->saved_state);
