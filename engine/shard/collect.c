@@ -110,8 +110,19 @@ static void read_again(hf_shard *shard, hf_op *op)
     op->ending = HF_ENDING_DONE;
     op->tries += !moved;
     op->read_ts = op->bounded ? 0 : op->read_ts; /* it may be kept no more; later is good, too */
-    op->collects = op->collects && op->tries < COLLECTS_MAX;
+    op->fenced = op->collects && op->tries >= COLLECTS_MAX;
+    op->collects = op->collects && !op->fenced;
     hf_gateway__again(shard, op, moved);
+}
+
+/* The disk has no room for the fences. A read needs none: it is collected until that works. */
+void hf_collect__unfenced(hf_shard *shard, hf_op *op)
+{
+    op->ending = HF_ENDING_DONE;
+    op->tries = 0;
+    op->fenced = false;
+    op->collects = true;
+    hf_gateway__again(shard, op, true);
 }
 
 /* Puts the stamps of several shards back into the order of the conditions. */

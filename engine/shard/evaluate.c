@@ -254,7 +254,7 @@ static void append_error(hf_shard *shard, const hf_msg_txn *msg, hf_part *part, 
         text = HF_LIT("-TOOBIG the transaction is larger than the log takes\r\n");
         break;
     case HF_E_NOSPACE:
-        text = HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n");
+        text = HF_LIT(HF_DISK_FULL);
         break;
     case HF_E_NOMEM:
         text = HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n");

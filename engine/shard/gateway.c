@@ -77,8 +77,8 @@ void hf_gateway__op_give(hf_shard *shard, hf_op *op)
     }
     hf_timers_cancel(&shard->timers, &op->alarm.timer);
     op->stage = HF_STAGE_SPARE;
-    op->in_order = op->collects = op->bounded = op->by_map = op->has_id = op->has_else =
-        op->general = op->interactive = op->lost = op->atomic = false;
+    op->in_order = op->collects = op->fenced = op->bounded = op->by_map = op->has_id =
+        op->has_else = op->general = op->interactive = op->lost = op->atomic = false;
     op->touched = op->waiting = 0;
     op->tries = op->command_count = op->else_count = op->condition_count = 0;
     op->piece_count = op->lock_count = 0;
@@ -656,6 +656,8 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
                     "again\r\n"));
     } else if (op->interactive) {
         lost(shard, op, hf_buf_view(&op->refusal));
+    } else if (op->fenced && hf_bytes_equal(hf_buf_view(&op->refusal), HF_LIT(HF_DISK_FULL))) {
+        hf_collect__unfenced(shard, op);
     } else {
         hf_gateway__refused(shard, op);
     }

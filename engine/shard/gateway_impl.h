@@ -44,6 +44,7 @@ struct hf_op {
     bool has_id, has_else, general, interactive, lost, atomic, in_order;
     bool by_map;          /* parts were cut along the map: if it changed they do not fit any more */
     bool collects;        /* reads without locks, as long as that works */
+    bool fenced;          /* ... as it did not */
     uint32_t map_version; /* ... of the map by which it was cut */
     uint8_t id[16];
     uint64_t digest;
@@ -123,6 +124,7 @@ void hf_collect__start(hf_shard *shard, hf_op *op);
 void hf_collect__at(hf_shard *shard, hf_op *op, uint64_t read_ts);
 void hf_collect__stamp(hf_shard *shard, hf_op *op);
 void hf_collect__read(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_bytes body);
+void hf_collect__unfenced(hf_shard *shard, hf_op *op);
 
 /* general.c: operations that lock and fetch first */
 void hf_general__start(hf_shard *shard, hf_op *op);

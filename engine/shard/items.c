@@ -752,9 +752,7 @@ bool hf_owner__admit(hf_shard *shard, const hf_msg_txn *msg, hf_item *item, hf_p
         return false;
     }
     if (hf_log_stats_get(shard->log).no_space && !reads) {
-        hf_owner__refuse(
-            shard, msg, part, HF_ENDING_BUSY, 0,
-            HF_LIT("-MISCONF the disk is full: writes are refused until there is space\r\n"));
+        hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0, HF_LIT(HF_DISK_FULL));
     } else if (!reads && !has_memory(shard, &msg->head)) {
         hf_owner__refuse(shard, msg, part, HF_ENDING_BUSY, 0,
                          HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n"));

@@ -122,6 +122,9 @@ typedef enum hf_condition_kind {
     HF_CONDITION_WATCH,   /* the user key's stamp is unchanged */
 } hf_condition_kind;
 
+/* An owner's word that a gateway knows: what would be written has no room. */
+#define HF_DISK_FULL "-MISCONF the disk is full: writes are refused until there is space\r\n"
+
 /* How a transaction ended for the one who asked. */
 typedef enum hf_ending {
     HF_ENDING_DONE,      /* replies follow */
