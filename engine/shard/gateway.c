@@ -236,6 +236,10 @@ void hf_gateway__assemble(hf_shard *shard, hf_op *op, hf_buf *out)
     hf_recipe_pieces pieces = { (const hf_piece *)(const void *)op->pieces.data, op->piece_count,
                                 hf_buf_view(&op->replies) };
     hf_buf_reset(out);
+    if (op->replies.failed) { /* not all pieces are there */
+        out->failed = true;
+        return;
+    }
     hf_recipe_assemble((const hf_recipe *)(const void *)op->recipes.data,
                        op->recipes.size / (uint32_t)sizeof(hf_recipe), is_array(op), &pieces, out);
 }

@@ -240,7 +240,8 @@ static void additions_that_leave_64_bits_are_refused_for_good(void **state)
     node_close(&n);
 }
 
-/* A transaction whose reply the client's core has no memory for: `write`, and large reads. */
+/* A transaction whose reply the client's core has no memory for: `write`, large reads, and what is
+ * put together of parts. */
 static const char *read_too_much(node *n, const char *write)
 {
     enum { SIZE = 4 << 20, READS = 9 };
@@ -253,6 +254,8 @@ static const char *read_too_much(node *n, const char *write)
     for (int i = 0; i < READS; i++) {
         assert_string_equal(ask(n, "GET z"), "QUEUED");
     }
+    assert_string_equal(ask(n, strncmp(write, "SET y", 5) == 0 ? "EXISTS y z" : "EXISTS a z"),
+                        "QUEUED");
     return ask(n, "EXEC");
 }
 
@@ -263,6 +266,11 @@ static void what_was_done_is_said_where_the_reply_is_not(void **state)
     (void)state;
     assert_memory_equal(read_too_much(&n, "SET y 1"), committed, sizeof committed - 1);
     assert_string_equal(ask(&n, "GET y"), "1");
+    node_close(&n);
+    assert_memory_equal(read_too_much(&n, "SET a 2"), committed, sizeof committed - 1);
+    assert_string_equal(ask(&n, "GET a"), "2");
+    node_close(&n);
+    assert_memory_equal(read_too_much(&n, "GET a"), "OOM the reply", 13);
     node_close(&n);
 }
 
