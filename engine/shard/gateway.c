@@ -731,6 +731,9 @@ void hf_gateway__result(hf_shard *shard, const hf_msg_result *msg)
     switch (op->stage) {
     case HF_STAGE_READ:
     case HF_STAGE_VALIDATE:
+        if (!hf_attempt_equal(msg->attempt, op->co.attempt)) {
+            return; /* a late vote on fences that were given up: its values have no stamps */
+        }
         hf_collect__read(shard, op, msg, body);
         break;
     case HF_STAGE_RECORD:
