@@ -660,7 +660,8 @@ static void on_refused(hf_shard *shard, hf_op *op, const hf_msg_result *msg, hf_
                     "again\r\n"));
     } else if (op->interactive) {
         lost(shard, op, hf_buf_view(&op->refusal));
-    } else if (op->fenced && hf_bytes_equal(hf_buf_view(&op->refusal), HF_LIT(HF_DISK_FULL))) {
+    } else if (op->fenced && !op->general &&
+               hf_bytes_equal(hf_buf_view(&op->refusal), HF_LIT(HF_DISK_FULL))) {
         hf_collect__unfenced(shard, op);
     } else {
         hf_gateway__refused(shard, op);
