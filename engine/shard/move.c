@@ -417,6 +417,16 @@ void hf_move__drop_unowned(hf_shard *shard)
 
 /* ---- Move: the new owner ---- */
 
+/* What went away may come back before the last of it is dropped here: it must not go with that. */
+static void finish_drop(hf_shard *shard)
+{
+    hf_move *move = &shard->move;
+    if (move->state == HF_MOVE_DROP) {
+        (void)hf_move__drop(shard, hf_buf_view(&move->start), hf_buf_view(&move->end), UINT32_MAX);
+        move->state = HF_MOVE_NONE;
+    }
+}
+
 static bool take_in(hf_shard *shard, bool clear, hf_bytes start, hf_bytes end, hf_bytes mutations)
 {
     if (hf_shard__behind(shard) ||
@@ -437,6 +447,7 @@ static bool take_in(hf_shard *shard, bool clear, hf_bytes start, hf_bytes end, h
     }
     if (clear) {
         shard->importing = true;
+        finish_drop(shard);
         (void)hf_move__drop(shard, start, end, UINT32_MAX);
     }
     hf_owner__apply(shard, mutations, ts, lsn);
