@@ -87,9 +87,9 @@ static uint64_t sent[HF_LINK_STREAMS]; /* by the frames on the wire */
 /* `streams` (bits) have something to send all the time. */
 static void send_rounds(uint32_t rounds, uint32_t streams)
 {
-    const hf_bytes parts[HF_LINK_STREAMS] = {
-        { 0 }, hf_bytes_of(data, 8192), hf_bytes_of(data, 8192), hf_bytes_of(data, MIB)
-    };
+    static hf_bytes parts[HF_LINK_STREAMS]; /* lent until taken back: longer than this call */
+    parts[HF_LINK_LOG] = parts[HF_LINK_CALLS] = hf_bytes_of(data, 8192);
+    parts[HF_LINK_BULK] = hf_bytes_of(data, MIB);
     memset(sent, 0, sizeof sent);
     for (uint32_t round = 0; round < rounds; round++) {
         for (uint32_t i = 1; i < HF_LINK_STREAMS; i++) {
