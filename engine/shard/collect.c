@@ -98,9 +98,7 @@ static void finish(hf_shard *shard, hf_op *op)
     hf_buf *out = &shard->head;
     hf_gateway__assemble(shard, op, out);
     hf_gateway__answer(shard, op,
-                       out->failed || op->replies.failed
-                           ? HF_LIT("-OOM the reply does not fit into memory\r\n")
-                           : hf_buf_view(out));
+                       out->failed || op->replies.failed ? HF_LIT(HF_UNSAID) : hf_buf_view(out));
 }
 
 /* The reads changed while they were collected: again, at last under fences. */

@@ -52,7 +52,7 @@ static bool no_memory(evaluation *e)
 static hf_bytes busy_text(const evaluation *e)
 {
     return e->full ? HF_LIT("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
-                   : HF_LIT("-OOM the reply does not fit into memory\r\n");
+                   : HF_LIT(HF_UNSAID);
 }
 
 /* Runs one command. False: the evaluation is over (ending or waits is set). */

@@ -209,9 +209,7 @@ static void complete(hf_shard *shard, hf_ticket ticket, hf_form form, uint32_t c
         hf_session__complete(shard, ticket, body);
         return;
     }
-    hf_bytes unsaid = ending == HF_ENDING_DONE
-                          ? HF_LIT(HF_COMMITTED_UNSAID)
-                          : HF_LIT("-OOM the reply does not fit into memory\r\n");
+    hf_bytes unsaid = ending == HF_ENDING_DONE ? HF_LIT(HF_COMMITTED_UNSAID) : HF_LIT(HF_UNSAID);
     hf_session__complete(shard, ticket, out->failed ? unsaid : hf_buf_view(out));
 }
 

@@ -7,7 +7,6 @@
 #include "engine/shard/view.h"
 
 #define HF_MANY_WAIT "-BUSY too many requests are waiting\r\n"
-#define HF_COMMITTED_UNSAID "-OOM committed, but the reply does not fit into memory\r\n"
 #define HF_NO_MEMORY "-OOM no memory for the transaction\r\n"
 
 /* Digests of requests with an id tell one request from another. 0: a question for the outcome came

@@ -112,8 +112,7 @@ void hf_owner__answer(hf_shard *shard, const hf_msg_txn *msg, hf_ending ending, 
 {
     bool one_phase = (msg->flags & HF_TXN_ONE_PHASE) != 0;
     bool wrote = one_phase && ending == HF_ENDING_DONE && (msg->flags & HF_TXN_READ_ONLY) == 0;
-    hf_bytes unsaid = wrote ? HF_LIT("-OOM committed, but the reply does not fit into memory\r\n")
-                            : HF_LIT("-OOM the reply does not fit into memory\r\n");
+    hf_bytes unsaid = wrote ? HF_LIT(HF_COMMITTED_UNSAID) : HF_LIT(HF_UNSAID);
     uint16_t kind = one_phase || ending == HF_ENDING_DONE ? HF_MSG_REPLY : HF_MSG_REFUSED;
     if (!hf_owner__reply(shard, msg->head.from, msg->ticket, msg->attempt, kind, ending, ts, lsn,
                          body) &&

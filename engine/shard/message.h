@@ -125,6 +125,10 @@ typedef enum hf_condition_kind {
 /* An owner's word that a gateway knows: what would be written has no room. */
 #define HF_DISK_FULL "-MISCONF the disk is full: writes are refused until there is space\r\n"
 
+/* In a reply's place, where that finds no memory: it was read, or it happened. */
+#define HF_UNSAID "-OOM the reply does not fit into memory\r\n"
+#define HF_COMMITTED_UNSAID "-OOM committed, but the reply does not fit into memory\r\n"
+
 /* How a transaction ended for the one who asked. */
 typedef enum hf_ending {
     HF_ENDING_DONE,      /* replies follow */

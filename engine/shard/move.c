@@ -343,9 +343,6 @@ void hf_move__turn(hf_shard *shard)
     }
     switch (move->state) {
     case HF_MOVE_NONE:
-        if (shard->drop_unowned) {
-            hf_move__drop_unowned(shard);
-        }
         break;
     case HF_MOVE_DRAIN:
         if (drained(shard)) {
@@ -412,7 +409,6 @@ void hf_move__drop_unowned(hf_shard *shard)
         }
         (void)hf_move__drop(shard, range->start, end, UINT32_MAX);
     }
-    shard->drop_unowned = false;
 }
 
 /* ---- Move: the new owner ---- */

@@ -203,7 +203,6 @@ struct hf_shard {
     hf_save save;
     hf_move move;
     hf_balance balance;
-    bool drop_unowned; /* keys of ranges that are not here may be left */
     uint64_t map_lsn;  /* the newest change of the map by this shard */
     bool map_due;      /* somebody has not heard of it */
     bool importing;    /* copies of a range that is not here yet are */

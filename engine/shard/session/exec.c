@@ -179,8 +179,7 @@ static void finish(hf_shard *shard, hf_conn *conn, hf_exec *exec)
     shard->session->reply_ts = exec->ts;
     give(shard, conn);
     hf_conn__replied(shard, conn, number,
-                     failed ? HF_LIT("-OOM committed, but the reply does not fit into memory\r\n")
-                            : hf_buf_view(&reply));
+                     failed ? HF_LIT(HF_COMMITTED_UNSAID) : hf_buf_view(&reply));
     shard->session->reply_ts = 0;
     hf_buf_close(&reply);
 }

@@ -275,8 +275,8 @@ static void put_reply(hf_shard *shard, hf_conn *conn, const hf_slot *slot, hf_bu
     bool reads = command != NULL && command->run != NULL &&
                  (command->flags & (HF_COMMAND_WRITE | HF_COMMAND_COMMUTE)) == 0;
     out->failed = false; /* what stood there before stands */
-    hf_resp_error(out, reads ? "OOM the reply does not fit into memory"
-                             : "OOM committed, but the reply does not fit into memory");
+    hf_bytes unsaid = reads ? HF_LIT(HF_UNSAID) : HF_LIT(HF_COMMITTED_UNSAID);
+    hf_buf_raw(out, unsaid.data, unsaid.size);
     shard->session->too_large++;
 }
 
