@@ -1,10 +1,11 @@
 /* HF.ADMIN: what the `holdfast` tool asks. Replies are maps and arrays, no text to be parsed.
  *
- *   SPLIT key | MOVE key shard | CHECKPOINT              +OK when it is done
- *   RANGES                                               a map per range, in the order of keys
- *   TXNS                                                 a map per transaction under way: parts on
- * their shards, and what the gateways wait for LOCKS a map per lock that is held STATS one map for
- * the node SHARDS                                               a map per shard
+ *   SPLIT key, MOVE key shard, CHECKPOINT: +OK when it is done
+ *   RANGES: a map for each range, in the order of keys
+ *   TXNS: a map for each transaction under way: parts on their shards, what gateways wait for
+ *   LOCKS: a map for each lock that is held
+ *   STATS: one map for the node
+ *   SHARDS: a map for each shard
  *
  * Lists are cut at ROWS_MAX entries a shard. An answer's entries travel as: u32 size | sort key |
  * u32 size | RESP.
